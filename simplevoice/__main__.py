@@ -1,0 +1,5 @@
+"""``python -m simplevoice``."""
+
+from simplevoice.cli import main
+
+main()

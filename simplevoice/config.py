@@ -1,0 +1,237 @@
+"""The settings: frozen structs, each field with its default, its bounds and the line that ``--help`` shows.
+
+One table serves everything: a field ``model`` of section ``stt`` is ``model`` under ``[stt]`` in TOML,
+``SIMPLEVOICE_STT_MODEL`` in the environment and ``--stt-model`` on the command line. ``[server]`` adds no prefix:
+``port`` is ``SIMPLEVOICE_PORT`` and ``--port``. How they are read and merged stands in ``config_sources``.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from simplevoice.types import AudioFormat, Language, ResponseMode, TurnDetection, VoiceType
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One table of the configuration."""
+
+
+def secret(description: str) -> Meta:
+    """A field that is masked wherever settings are shown."""
+    return Meta(description=description, extra={"secret": True})
+
+
+class ServerConfig(Section, frozen=True):
+    """Where the daemon listens and whom it lets in."""
+
+    host: Annotated[str, Meta(description="Address to listen on.", min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.", ge=0, le=65535)] = 8000
+    path_prefixes: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")], ...],
+        Meta(
+            description="Serve every path under this prefix too, such as /api/v1.",
+            extra={"flag": "path-prefix"},
+        ),
+    ] = ()
+    connection_ids: Annotated[
+        Literal["client", "server"],
+        Meta(description="Who names a connection: the client must, or the server does when it doesn't."),
+    ] = "client"
+    tokens: Annotated[
+        tuple[Annotated[str, Meta(min_length=8)], ...],
+        Meta(
+            description="Clients must present one of these tokens.", extra={"secret": True, "flag": "token"}
+        ),
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Web origins that may connect besides the server's own, such as https://example.org; * is any.",
+            extra={"flag": "allowed-origin"},
+        ),
+    ] = ()
+
+
+class ConversationConfig(Section, frozen=True):
+    """What a connection gets when it asks for nothing else."""
+
+    language: Annotated[Language, Meta(description="Language of a connection that names none.")] = "ar"
+    voice_type: Annotated[VoiceType, Meta(description="Voice of a connection that names none.")] = "female"
+    turn_detection: Annotated[
+        TurnDetection,
+        Meta(description="none: one message is one utterance; server_vad: the server finds the turns."),
+    ] = "none"
+    response_mode: Annotated[
+        ResponseMode, Meta(description="complete: one answer at the end; stream: speech as it is made.")
+    ] = "complete"
+    audio_format: Annotated[AudioFormat, Meta(description="Format of the speech that is sent.")] = "mp3"
+
+
+class LimitsConfig(Section, frozen=True):
+    """The bounds of everything that could grow."""
+
+    max_connections: Annotated[int, Meta(description="Connections at once.", ge=1, le=100_000)] = 64
+    max_audio_bytes: Annotated[
+        int, Meta(description="Size of one utterance as it arrives, bytes.", ge=1024, le=100 * 2**20)
+    ] = 10 * 2**20
+    max_audio_seconds: Annotated[
+        float, Meta(description="Length of one utterance, decoded, seconds.", gt=0, le=600)
+    ] = 60.0
+    turn_timeout_seconds: Annotated[float, Meta(description="A turn may take this long.", gt=0, le=600)] = (
+        60.0
+    )
+    idle_timeout_seconds: Annotated[
+        float, Meta(description="A connection that sends nothing for this long is closed.", ge=1, le=86_400)
+    ] = 600.0
+    send_timeout_seconds: Annotated[
+        float, Meta(description="A client that takes nothing for this long is closed.", gt=0, le=600)
+    ] = 20.0
+    messages_per_second: Annotated[
+        float,
+        Meta(
+            description="Messages a connection may send, sustained; binary audio of a stream is free.", gt=0
+        ),
+    ] = 20.0
+    history_turns: Annotated[int, Meta(description="Turns a conversation remembers.", ge=0, le=1000)] = 20
+    history_tokens: Annotated[
+        int, Meta(description="Tokens, about, a conversation remembers.", ge=0, le=1_000_000)
+    ] = 1500
+    sessions: Annotated[int, Meta(description="Conversations remembered at once.", ge=1, le=1_000_000)] = 1000
+    session_idle_seconds: Annotated[
+        float, Meta(description="A conversation unused for this long is forgotten.", ge=1)
+    ] = 3600.0
+    idle_release_seconds: Annotated[
+        float,
+        Meta(
+            description="After the last connection closed, engines give back what conversations held.", ge=0
+        ),
+    ] = 1.0
+    unload_after_seconds: Annotated[
+        float, Meta(description="After the last connection closed, models are unloaded; 0 keeps them.", ge=0)
+    ] = 0.0
+    drain_seconds: Annotated[
+        float, Meta(description="At shutdown, turns in progress may take this long to end.", ge=0, le=600)
+    ] = 10.0
+
+
+class SttConfig(Section, frozen=True):
+    """Speech to text."""
+
+    engine: Annotated[Literal["whisper", "openai"], Meta(description="Speech recognizer.")] = "whisper"
+    model: Annotated[
+        str,
+        Meta(
+            description="A faster-whisper model's name or folder, or the remote server's model.", min_length=1
+        ),
+    ] = "base"
+    device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="Where Whisper runs.")] = "auto"
+    compute_type: Annotated[
+        str, Meta(description="Whisper's arithmetic; auto is float16 on CUDA, int8 on the CPU.")
+    ] = "auto"
+    threads: Annotated[int, Meta(description="CPU threads of one transcription; 0 lets it choose.", ge=0)] = 0
+    base_url: Annotated[str | None, Meta(description="Base URL of the OpenAI-compatible server.")] = None
+    api_key: Annotated[str | None, secret("Its key.")] = None
+    timeout_seconds: Annotated[float, Meta(description="One transcription may take this long.", gt=0)] = 20.0
+
+
+class LlmConfig(Section, frozen=True):
+    """The language model."""
+
+    engine: Annotated[
+        Literal["auto", "openai", "llama", "echo"],
+        Meta(description="auto: openai when a URL or key is set, else the best local model, else echo."),
+    ] = "auto"
+    model: Annotated[
+        str | None, Meta(description="The server's model, or a catalogue name or GGUF file for llama.")
+    ] = None
+    base_url: Annotated[
+        str | None, Meta(description="Base URL of an OpenAI-compatible server, with its /v1.")
+    ] = None
+    api_key: Annotated[str | None, secret("Its key.")] = None
+    max_tokens: Annotated[int, Meta(description="A reply is at most this long.", ge=1, le=4096)] = 160
+    temperature: Annotated[float, Meta(description="Sampling temperature.", ge=0, le=2)] = 0.3
+    instructions: Annotated[
+        str | None,
+        Meta(description="System prompt in place of the built-in one of the language.", max_length=20_000),
+    ] = None
+    threads: Annotated[int, Meta(description="CPU threads of llama; 0 lets it choose.", ge=0)] = 0
+    slots: Annotated[int, Meta(description="Replies llama makes at once.", ge=1, le=64)] = 4
+    context_tokens: Annotated[int, Meta(description="llama's context of one conversation.", ge=256)] = 2048
+    gpu: Annotated[Literal["auto", "on", "off"], Meta(description="Whether llama uses the GPU.")] = "auto"
+    timeout_seconds: Annotated[float, Meta(description="First text must come within this time.", gt=0)] = 20.0
+
+
+class VoicesConfig(Section, frozen=True):
+    """The Edge voice of each language and type."""
+
+    ar_female: Annotated[str, Meta(description="Edge voice.")] = "ar-SA-ZariyahNeural"
+    ar_male: Annotated[str, Meta(description="Edge voice.")] = "ar-SA-HamedNeural"
+    en_female: Annotated[str, Meta(description="Edge voice.")] = "en-US-JennyNeural"
+    en_male: Annotated[str, Meta(description="Edge voice.")] = "en-US-GuyNeural"
+
+
+class TtsConfig(Section, frozen=True):
+    """Text to speech."""
+
+    engine: Annotated[
+        Literal["edge", "espeak", "piper"],
+        Meta(description="Voice; edge falls to the local one when it fails."),
+    ] = "edge"
+    local: Annotated[
+        Literal["auto", "espeak", "piper"],
+        Meta(description="The local voice; auto is piper where its voice is installed, else espeak."),
+    ] = "auto"
+    rate: Annotated[
+        str, Meta(description="Pace of speech relative to the voice's own.", pattern=r"^[+-]\d{1,3}%$")
+    ] = "+0%"
+    proxy: Annotated[str | None, secret("HTTP proxy through which Edge is reached.")] = None
+    first_audio_seconds: Annotated[
+        float, Meta(description="Edge must give its first audio within this time.", gt=0, le=30)
+    ] = 1.0
+    breaker_failures: Annotated[
+        int, Meta(description="Failures in a row after which Edge is not asked.", ge=1)
+    ] = 3
+    breaker_retry_seconds: Annotated[
+        float, Meta(description="Edge is tried again after this time.", gt=0)
+    ] = 30.0
+
+
+class ModelsConfig(Section, frozen=True):
+    """The weights."""
+
+    dir: Annotated[
+        str | None, Meta(description="Where weights are kept; the user's cache folder by default.")
+    ] = None
+    source_dir: Annotated[
+        str | None, Meta(description="A folder to copy weights from before any network is asked.")
+    ] = None
+    offline: Annotated[bool, Meta(description="Never fetch weights.")] = False
+
+
+class LoggingConfig(Section, frozen=True):
+    """Logs, on standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least level logged.")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else JSON.")
+    ] = "auto"
+    transcripts: Annotated[
+        bool, Meta(description="Write what was said into the logs. Off: no transcript leaves memory.")
+    ] = False
+
+
+class Config(Section, frozen=True):
+    """All settings of a daemon."""
+
+    server: ServerConfig = field(default_factory=ServerConfig)
+    conversation: ConversationConfig = field(default_factory=ConversationConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    stt: SttConfig = field(default_factory=SttConfig)
+    llm: LlmConfig = field(default_factory=LlmConfig)
+    tts: TtsConfig = field(default_factory=TtsConfig)
+    voices: VoicesConfig = field(default_factory=VoicesConfig)
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)

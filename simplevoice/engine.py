@@ -1,0 +1,48 @@
+"""What every engine has in common: loaded once, shared by all connections, honest about its state."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import msgspec
+
+EngineState = Literal["stopped", "loading", "ready", "degraded", "failed"]
+
+
+class EngineHealth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the status shows of an engine. ``detail`` is for operators: why this engine, or what is wrong."""
+
+    engine: str
+    state: EngineState
+    model: str | None = None
+    device: str | None = None
+    detail: str | None = None
+
+
+class Engine(ABC):
+    """An engine shared by all connections.
+
+    Whatever belongs to one utterance lives in the call, never in the engine. All methods run on the event loop
+    and never block it. Every call may be cancelled, and then leaves nothing running that it could stop.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    async def load(self) -> None:
+        """Make the engine able to work, or raise EngineError or ModelError. Calling it again does nothing."""
+
+    async def warm_up(self) -> None:
+        """Do once what makes the first utterance slower than the second."""
+        return
+
+    async def release(self) -> None:
+        """Give back what conversations held (HTTP pools, prepared voices). The next call makes it anew."""
+        return
+
+    async def close(self) -> None:
+        """Unload. ``load`` may be called again."""
+        return
+
+    @abstractmethod
+    def health(self) -> EngineHealth:
+        """The state now, without asking anybody."""

@@ -1,0 +1,114 @@
+"""Every exception that simplevoice raises on purpose.
+
+SimpleVoiceError
+├── ConfigError            the operator's settings are wrong; the daemon does not start
+├── ClientError            the client's message or parameter is wrong; the message says how
+├── AudioError             the client's audio can't be used
+├── EngineError            an engine failed at its work
+│   ├── TranscriptionError
+│   ├── ReplyError
+│   └── SpeechError
+├── TurnTimeoutError       a turn took longer than it may
+├── BusyError              a bound was reached: connections, waiting utterances, rates
+└── ModelError             weights can't be had, or aren't what they should be
+    ├── WeightsUnavailableError
+    └── WeightsCorruptError
+
+``str(error)`` is for operators and logs. Clients get the error's ``code`` and a text from ``messages``.
+"""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class ErrorCode(StrEnum):
+    """What programs read in an ``error`` message. The list is closed; released codes do not change."""
+
+    INVALID_PARAMETER = "INVALID_PARAMETER"
+    MISSING_CONNECTION_ID = "MISSING_CONNECTION_ID"
+    CONNECTION_ID_IN_USE = "CONNECTION_ID_IN_USE"
+    INVALID_JSON = "INVALID_JSON"
+    INVALID_MESSAGE = "INVALID_MESSAGE"
+    UNKNOWN_MESSAGE_TYPE = "UNKNOWN_MESSAGE_TYPE"
+    UNSUPPORTED_AUDIO_FORMAT = "UNSUPPORTED_AUDIO_FORMAT"
+    AUDIO_FORMAT_MISMATCH = "AUDIO_FORMAT_MISMATCH"
+    AUDIO_DECODE_FAILED = "AUDIO_DECODE_FAILED"
+    AUDIO_TOO_LARGE = "AUDIO_TOO_LARGE"
+    AUDIO_TOO_LONG = "AUDIO_TOO_LONG"
+    EMPTY_AUDIO = "EMPTY_AUDIO"
+    TRANSCRIPTION_FAILED = "TRANSCRIPTION_FAILED"
+    REPLY_FAILED = "REPLY_FAILED"
+    SPEECH_FAILED = "SPEECH_FAILED"
+    TURN_TIMEOUT = "TURN_TIMEOUT"
+    RATE_LIMITED = "RATE_LIMITED"
+    SERVER_BUSY = "SERVER_BUSY"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+class SimpleVoiceError(Exception):
+    """Base of all. ``details`` are facts safe to show to the client: field names, bounds, formats."""
+
+    default_code: ClassVar[ErrorCode] = ErrorCode.INTERNAL_ERROR
+
+    def __init__(
+        self, message: str, *, code: ErrorCode | None = None, details: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code or self.default_code
+        self.details = details or {}
+
+
+class ConfigError(SimpleVoiceError):
+    """Settings that can't be used. ``problems`` holds all of them, one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class ClientError(SimpleVoiceError):
+    """The client sent something that the protocol does not allow."""
+
+    default_code = ErrorCode.INVALID_MESSAGE
+
+
+class AudioError(SimpleVoiceError):
+    """The client's audio can't be used; ``code`` tells why."""
+
+    default_code = ErrorCode.AUDIO_DECODE_FAILED
+
+
+class EngineError(SimpleVoiceError):
+    """An engine failed at its work."""
+
+
+class TranscriptionError(EngineError):
+    default_code = ErrorCode.TRANSCRIPTION_FAILED
+
+
+class ReplyError(EngineError):
+    default_code = ErrorCode.REPLY_FAILED
+
+
+class SpeechError(EngineError):
+    default_code = ErrorCode.SPEECH_FAILED
+
+
+class TurnTimeoutError(SimpleVoiceError):
+    default_code = ErrorCode.TURN_TIMEOUT
+
+
+class BusyError(SimpleVoiceError):
+    default_code = ErrorCode.SERVER_BUSY
+
+
+class ModelError(SimpleVoiceError):
+    """Weights can't be had, or aren't what they should be."""
+
+
+class WeightsUnavailableError(ModelError):
+    """No source could give the weights."""
+
+
+class WeightsCorruptError(ModelError):
+    """A file is not what the catalogue says. The message names it."""

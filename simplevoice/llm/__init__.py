@@ -1,0 +1,48 @@
+"""The language model: the abstract engine, and how one is made by its name."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from importlib import import_module
+from typing import Literal
+
+import msgspec
+
+from simplevoice.config import LlmConfig, ModelsConfig
+from simplevoice.engine import Engine
+from simplevoice.types import Language
+
+ENGINES = {
+    "openai": "simplevoice.llm.openai:OpenAIModel",
+    "llama": "simplevoice.llm.llama:LlamaModel",
+    "echo": "simplevoice.llm.echo:EchoModel",
+}
+
+
+class ChatMessage(msgspec.Struct, frozen=True):
+    """One message of a conversation, as chat models take them."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class LanguageModel(Engine):
+    """A chat model that streams."""
+
+    @property
+    @abstractmethod
+    def languages(self) -> frozenset[Language]:
+        """The languages that the model answers in sensibly."""
+
+    @abstractmethod
+    def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncIterator[str]:
+        """Stream the reply to the last message as pieces of text, as they are made. Raises ReplyError.
+
+        ``messages`` begins with the system prompt. Closing the iterator ends the request at once.
+        """
+
+
+def create(name: str, config: LlmConfig, models: ModelsConfig) -> LanguageModel:
+    """Make an engine, unloaded. Only its own file, and so its own libraries, are imported."""
+    module, _, cls = ENGINES[name].partition(":")
+    engine: LanguageModel = getattr(import_module(module), cls)(config, models)
+    return engine

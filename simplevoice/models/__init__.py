@@ -1,0 +1,1 @@
+"""The weights: which exist, and the store that fetches and verifies them."""
