@@ -1,0 +1,169 @@
+"""A client's recording, in any container, becomes an AudioSegment: 16 kHz mono 16-bit.
+
+What comes in is hostile until shown otherwise: the demuxer is the one that the bytes name, never a guess, it reads
+memory only, decoders are those of speech, and decoding stops at the bound.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from io import BytesIO
+from typing import Any, NoReturn
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from pydub import AudioSegment
+
+from simplevoice.errors import AudioError, ErrorCode
+from simplevoice.speech import mp3
+from simplevoice.speech.resample import Resampler
+from simplevoice.types import INPUT_FORMATS, INPUT_SAMPLE_RATE, InputFormat
+
+_DEMUXERS: dict[InputFormat, str] = {
+    "wav": "wav",
+    "mp3": "mp3",
+    "m4a": "mov",
+    "webm": "matroska",
+    "ogg": "ogg",
+    "flac": "flac",
+}
+
+_DECODERS = (
+    *("opus", "vorbis", "flac", "aac", "alac", "mp3float"),
+    *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw"),
+)
+
+_WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
+"""libav reads samples 4096 bytes at a time, and looks for DTS in up to 5 MB of them."""
+
+
+def sniff(data: bytes) -> InputFormat | None:
+    """Name the container by its first bytes, None when it is not one that can be used."""
+    head = data[:12]
+    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+        return "wav"
+    if head[4:8] == b"ftyp":
+        return "m4a"
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return "webm"
+    if head[:4] == b"OggS":
+        return "ogg"
+    if head[:4] == b"fLaC":
+        return "flac"
+    if head[:3] == b"ID3" or mp3.starts_with_frame(data):
+        return "mp3"
+    return None
+
+
+def decode(data: bytes, *, max_seconds: float, declared: InputFormat | None = None) -> AudioSegment:
+    """Decode one recording to 16 kHz mono 16-bit. Blocks: call it in a thread.
+
+    Decoding stops as soon as more than ``max_seconds`` came out, whatever the headers claim. What is damaged or cut
+    off is left out. Raises AudioError: EMPTY_AUDIO, UNSUPPORTED_AUDIO_FORMAT, AUDIO_FORMAT_MISMATCH (``declared``
+    contradicts the bytes), AUDIO_TOO_LONG, AUDIO_DECODE_FAILED.
+    """
+    if not data:
+        raise AudioError("no bytes", code=ErrorCode.EMPTY_AUDIO)
+    found = sniff(data)
+    if found is None:
+        raise unsupported("not a known container")
+    if declared not in (None, found):
+        raise AudioError(
+            f"declared as {declared}, but the bytes are {found}",
+            code=ErrorCode.AUDIO_FORMAT_MISMATCH,
+            details={"declared": declared, "found": found},
+        )
+    try:
+        pcm = _decode_bounded(data, found, max_seconds)
+    except av.FFmpegError as error:
+        raise AudioError(f"{found} can't be decoded: {error}") from error
+    if not pcm:
+        raise AudioError(f"{found} without a sample", code=ErrorCode.EMPTY_AUDIO)
+    return AudioSegment(data=pcm, sample_width=2, frame_rate=INPUT_SAMPLE_RATE, channels=1)
+
+
+def unsupported(reason: str) -> AudioError:
+    """The error for audio that is of a kind that is not taken."""
+    return AudioError(reason, code=ErrorCode.UNSUPPORTED_AUDIO_FORMAT, details={"allowed": list(INPUT_FORMATS)})
+
+
+def too_long(max_seconds: float) -> AudioError:
+    """The error for audio that is longer than it may be."""
+    return AudioError(
+        f"longer than {max_seconds:g} s", code=ErrorCode.AUDIO_TOO_LONG, details={"max_seconds": max_seconds}
+    )
+
+
+def wav_header(sample_rate: int, data_bytes: int | None) -> bytes:
+    """The 44 bytes before mono 16-bit samples; None for a length that nobody knows yet.
+
+    Unknown sizes are 0xFFFFFFFF, as live encoders write them.
+    """
+    size = 0xFFFFFFFF if data_bytes is None else data_bytes
+    riff = 0xFFFFFFFF if data_bytes is None else data_bytes + 36
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, sample_rate, sample_rate * 2, 2, 16, b"data", size),
+    )
+
+
+def wav_bytes(segment: AudioSegment) -> bytes:
+    """Write a segment as a WAV file of mono 16-bit samples at the segment's own rate."""
+    pcm = segment.set_channels(1).set_sample_width(2).raw_data
+    return wav_header(segment.frame_rate, len(pcm)) + bytes(pcm)
+
+
+def _decode_bounded(data: bytes, found: InputFormat, max_seconds: float) -> bytes:
+    resampler = Resampler(INPUT_SAMPLE_RATE)
+    pcm = bytearray()
+    length = 0
+    options = {"codec_whitelist": ",".join(_DECODERS)}
+    if found == "wav":
+        options |= _WAV_OPTIONS
+    with av.open(
+        BytesIO(data),
+        "r",
+        format=_DEMUXERS[found],
+        container_options=options,
+        metadata_errors="replace",
+        io_open=_refuse,
+    ) as container:
+        for frame in _frames(container):
+            # Counted before resampling: a low rate in the header makes much out of little.
+            length += frame.samples * INPUT_SAMPLE_RATE // max(frame.sample_rate, 1)
+            if length > max_seconds * INPUT_SAMPLE_RATE:
+                raise too_long(max_seconds)
+            pcm += resampler.push(frame)
+    return bytes(pcm + resampler.flush())
+
+
+def _frames(container: InputContainer) -> Iterator[av.AudioFrame]:
+    """Decode the first track of sound, leaving out what is damaged; when that is all, raise the first damage."""
+    stream = next((s for s in container.streams.audio if s.codec_context.name in _DECODERS), None)
+    if stream is None:
+        raise unsupported("no sound, or a codec that is not taken")
+    damage: av.FFmpegError | None = None
+    decoded = False
+    for packet in _packets(container, stream):
+        try:
+            frames = stream.codec_context.decode(packet)
+        except av.FFmpegError as error:
+            damage = damage or error
+            continue
+        decoded = decoded or bool(frames)
+        yield from frames
+    if damage and not decoded:
+        raise damage
+
+
+def _packets(container: InputContainer, stream: AudioStream) -> Iterator["av.Packet[AudioStream] | None"]:
+    """Yield the packets up to where the container breaks or ends, then the None that flushes a decoder."""
+    with suppress(av.InvalidDataError):
+        # An empty packet would flush the decoder in the middle.
+        yield from (packet for packet in container.demux(stream) if packet.size)
+    yield None
+
+
+def _refuse(url: str, flags: int, options: dict[str, Any]) -> NoReturn:
+    raise AudioError("a recording may not name other files")
