@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test check clean
+.PHONY: serve test check docs clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -29,6 +29,10 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What is made from the settings' table: docs/configuration.md and systemd/simplevoice.toml.
+docs: $(VENV)/.installed
+	$(BIN)/python -m simplevoice.config_text
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -2,7 +2,8 @@
 
 One table serves everything: a field ``model`` of section ``stt`` is ``model`` under ``[stt]`` in TOML,
 ``SIMPLEVOICE_STT_MODEL`` in the environment and ``--stt-model`` on the command line. ``[server]`` adds no prefix:
-``port`` is ``SIMPLEVOICE_PORT`` and ``--port``. How they are read and merged stands in ``config_sources``.
+``port`` is ``SIMPLEVOICE_PORT`` and ``--port``. The table made of these structs is ``config_table``; how settings
+are read and merged stands in ``config_sources``.
 """
 
 from typing import Annotated, Literal
@@ -22,15 +23,31 @@ def secret(description: str) -> Meta:
     return Meta(description=description, extra={"secret": True})
 
 
+# A constrained type's own description is what an error says is allowed. "\Z" where "$" would let a line feed through.
+HttpUrl = Annotated[
+    str, Meta(pattern=r"^https?://[^\s/?#]+[^\s?#]*\Z", description="a URL that begins with http:// or https://")
+]
+PathPrefix = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+\Z", description="a path such as /api/v1")]
+Origin = Annotated[
+    str, Meta(pattern=r"^(\*|https?://[^\s/?#]+)\Z", description="* or an origin such as https://example.org")
+]
+Token = Annotated[
+    str,
+    Meta(pattern=r"^[!-+\--~]{8,256}\Z", description="8 to 256 printable ASCII characters, no space or comma"),
+]
+Rate = Annotated[str, Meta(pattern=r"^[+-][0-9]{1,3}%\Z", description="a signed percentage such as +10% or -25%")]
+Threads = Annotated[int, Meta(ge=0, le=1024)]
+
+
 class ServerConfig(Section, frozen=True):
     """Where the daemon listens and whom it lets in."""
 
     host: Annotated[str, Meta(description="Address to listen on.", min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.", ge=0, le=65535)] = 8000
     path_prefixes: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")], ...],
+        tuple[PathPrefix, ...],
         Meta(
-            description="Serve every path under this prefix too, such as /api/v1.",
+            description="Serve every path under this prefix too.",
             extra={"flag": "path-prefix"},
         ),
     ] = ()
@@ -39,15 +56,13 @@ class ServerConfig(Section, frozen=True):
         Meta(description="Who names a connection: the client must, or the server does when it doesn't."),
     ] = "client"
     tokens: Annotated[
-        tuple[Annotated[str, Meta(min_length=8)], ...],
-        Meta(
-            description="Clients must present one of these tokens.", extra={"secret": True, "flag": "token"}
-        ),
+        tuple[Token, ...],
+        Meta(description="Clients must present one of these tokens.", extra={"secret": True, "flag": "token"}),
     ] = ()
     allowed_origins: Annotated[
-        tuple[str, ...],
+        tuple[Origin, ...],
         Meta(
-            description="Web origins that may connect besides the server's own, such as https://example.org; * is any.",
+            description="Web origins that may connect besides the server's own; * is any.",
             extra={"flag": "allowed-origin"},
         ),
     ] = ()
@@ -78,9 +93,7 @@ class LimitsConfig(Section, frozen=True):
     max_audio_seconds: Annotated[
         float, Meta(description="Length of one utterance, decoded, seconds.", gt=0, le=600)
     ] = 60.0
-    turn_timeout_seconds: Annotated[float, Meta(description="A turn may take this long.", gt=0, le=600)] = (
-        60.0
-    )
+    turn_timeout_seconds: Annotated[float, Meta(description="A turn may take this long.", gt=0, le=600)] = 60.0
     idle_timeout_seconds: Annotated[
         float, Meta(description="A connection that sends nothing for this long is closed.", ge=1, le=86_400)
     ] = 600.0
@@ -90,25 +103,26 @@ class LimitsConfig(Section, frozen=True):
     messages_per_second: Annotated[
         float,
         Meta(
-            description="Messages a connection may send, sustained; binary audio of a stream is free.", gt=0
+            description="Messages a connection may send, sustained; binary audio of a stream is free.", gt=0, le=10_000
         ),
     ] = 20.0
     history_turns: Annotated[int, Meta(description="Turns a conversation remembers.", ge=0, le=1000)] = 20
-    history_tokens: Annotated[
-        int, Meta(description="Tokens, about, a conversation remembers.", ge=0, le=1_000_000)
-    ] = 1500
+    history_tokens: Annotated[int, Meta(description="Tokens, about, a conversation remembers.", ge=0, le=1_000_000)] = (
+        1500
+    )
     sessions: Annotated[int, Meta(description="Conversations remembered at once.", ge=1, le=1_000_000)] = 1000
     session_idle_seconds: Annotated[
-        float, Meta(description="A conversation unused for this long is forgotten.", ge=1)
+        float, Meta(description="A conversation unused for this long is forgotten.", ge=1, le=2_592_000)
     ] = 3600.0
     idle_release_seconds: Annotated[
         float,
         Meta(
-            description="After the last connection closed, engines give back what conversations held.", ge=0
+            description="After the last connection closed, engines give back what conversations held.", ge=0, le=86_400
         ),
     ] = 1.0
     unload_after_seconds: Annotated[
-        float, Meta(description="After the last connection closed, models are unloaded; 0 keeps them.", ge=0)
+        float,
+        Meta(description="After the last connection closed, models are unloaded; 0 keeps them.", ge=0, le=2_592_000),
     ] = 0.0
     drain_seconds: Annotated[
         float, Meta(description="At shutdown, turns in progress may take this long to end.", ge=0, le=600)
@@ -121,18 +135,28 @@ class SttConfig(Section, frozen=True):
     engine: Annotated[Literal["whisper", "openai"], Meta(description="Speech recognizer.")] = "whisper"
     model: Annotated[
         str,
-        Meta(
-            description="A faster-whisper model's name or folder, or the remote server's model.", min_length=1
-        ),
+        Meta(description="A faster-whisper model's name or folder, or the remote server's model.", min_length=1),
     ] = "base"
     device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="Where Whisper runs.")] = "auto"
     compute_type: Annotated[
-        str, Meta(description="Whisper's arithmetic; auto is float16 on CUDA, int8 on the CPU.")
+        Literal[
+            "auto",
+            "default",
+            "int8",
+            "int8_float16",
+            "int8_float32",
+            "int8_bfloat16",
+            "int16",
+            "float16",
+            "bfloat16",
+            "float32",
+        ],
+        Meta(description="Whisper's arithmetic; auto is float16 on CUDA, int8 on the CPU."),
     ] = "auto"
-    threads: Annotated[int, Meta(description="CPU threads of one transcription; 0 lets it choose.", ge=0)] = 0
-    base_url: Annotated[str | None, Meta(description="Base URL of the OpenAI-compatible server.")] = None
-    api_key: Annotated[str | None, secret("Its key.")] = None
-    timeout_seconds: Annotated[float, Meta(description="One transcription may take this long.", gt=0)] = 20.0
+    threads: Annotated[Threads, Meta(description="CPU threads of one transcription; 0 lets it choose.")] = 0
+    base_url: Annotated[HttpUrl | None, Meta(description="Base URL of the OpenAI-compatible server.")] = None
+    api_key: Annotated[str | None, secret("Key of that server.")] = None
+    timeout_seconds: Annotated[float, Meta(description="One transcription may take this long.", gt=0, le=600)] = 20.0
 
 
 class LlmConfig(Section, frozen=True):
@@ -145,30 +169,35 @@ class LlmConfig(Section, frozen=True):
     model: Annotated[
         str | None, Meta(description="The server's model, or a catalogue name or GGUF file for llama.")
     ] = None
-    base_url: Annotated[
-        str | None, Meta(description="Base URL of an OpenAI-compatible server, with its /v1.")
-    ] = None
-    api_key: Annotated[str | None, secret("Its key.")] = None
+    base_url: Annotated[HttpUrl | None, Meta(description="Base URL of an OpenAI-compatible server, with its /v1.")] = (
+        None
+    )
+    api_key: Annotated[str | None, secret("Key of that server.")] = None
     max_tokens: Annotated[int, Meta(description="A reply is at most this long.", ge=1, le=4096)] = 160
     temperature: Annotated[float, Meta(description="Sampling temperature.", ge=0, le=2)] = 0.3
     instructions: Annotated[
-        str | None,
-        Meta(description="System prompt in place of the built-in one of the language.", max_length=20_000),
+        Annotated[str, Meta(max_length=20_000)] | None,
+        Meta(description="System prompt in place of the built-in one of the language."),
     ] = None
-    threads: Annotated[int, Meta(description="CPU threads of llama; 0 lets it choose.", ge=0)] = 0
+    threads: Annotated[Threads, Meta(description="CPU threads of llama; 0 lets it choose.")] = 0
     slots: Annotated[int, Meta(description="Replies llama makes at once.", ge=1, le=64)] = 4
-    context_tokens: Annotated[int, Meta(description="llama's context of one conversation.", ge=256)] = 2048
+    context_tokens: Annotated[
+        int, Meta(description="llama's context of one conversation, tokens.", ge=256, le=131_072)
+    ] = 2048
     gpu: Annotated[Literal["auto", "on", "off"], Meta(description="Whether llama uses the GPU.")] = "auto"
-    timeout_seconds: Annotated[float, Meta(description="First text must come within this time.", gt=0)] = 20.0
+    timeout_seconds: Annotated[float, Meta(description="First text must come within this time.", gt=0, le=600)] = 20.0
+
+
+EdgeVoice = Annotated[str, Meta(description="Edge voice.", min_length=1)]
 
 
 class VoicesConfig(Section, frozen=True):
     """The Edge voice of each language and type."""
 
-    ar_female: Annotated[str, Meta(description="Edge voice.")] = "ar-SA-ZariyahNeural"
-    ar_male: Annotated[str, Meta(description="Edge voice.")] = "ar-SA-HamedNeural"
-    en_female: Annotated[str, Meta(description="Edge voice.")] = "en-US-JennyNeural"
-    en_male: Annotated[str, Meta(description="Edge voice.")] = "en-US-GuyNeural"
+    ar_female: EdgeVoice = "ar-SA-ZariyahNeural"
+    ar_male: EdgeVoice = "ar-SA-HamedNeural"
+    en_female: EdgeVoice = "en-US-JennyNeural"
+    en_male: EdgeVoice = "en-US-GuyNeural"
 
 
 class TtsConfig(Section, frozen=True):
@@ -182,27 +211,23 @@ class TtsConfig(Section, frozen=True):
         Literal["auto", "espeak", "piper"],
         Meta(description="The local voice; auto is piper where its voice is installed, else espeak."),
     ] = "auto"
-    rate: Annotated[
-        str, Meta(description="Pace of speech relative to the voice's own.", pattern=r"^[+-]\d{1,3}%$")
-    ] = "+0%"
-    proxy: Annotated[str | None, secret("HTTP proxy through which Edge is reached.")] = None
+    rate: Annotated[Rate, Meta(description="Pace of speech relative to the voice's own.")] = "+0%"
+    proxy: Annotated[HttpUrl | None, secret("HTTP proxy through which Edge is reached.")] = None
     first_audio_seconds: Annotated[
         float, Meta(description="Edge must give its first audio within this time.", gt=0, le=30)
     ] = 1.0
     breaker_failures: Annotated[
-        int, Meta(description="Failures in a row after which Edge is not asked.", ge=1)
+        int, Meta(description="Failures in a row after which Edge is not asked.", ge=1, le=1000)
     ] = 3
     breaker_retry_seconds: Annotated[
-        float, Meta(description="Edge is tried again after this time.", gt=0)
+        float, Meta(description="Edge is tried again after this time, seconds.", gt=0, le=86_400)
     ] = 30.0
 
 
 class ModelsConfig(Section, frozen=True):
     """The weights."""
 
-    dir: Annotated[
-        str | None, Meta(description="Where weights are kept; the user's cache folder by default.")
-    ] = None
+    dir: Annotated[str | None, Meta(description="Where weights are kept; the user's cache folder by default.")] = None
     source_dir: Annotated[
         str | None, Meta(description="A folder to copy weights from before any network is asked.")
     ] = None
@@ -212,9 +237,7 @@ class ModelsConfig(Section, frozen=True):
 class LoggingConfig(Section, frozen=True):
     """Logs, on standard error."""
 
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least level logged.")
-    ] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level logged.")] = "info"
     format: Annotated[
         Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else JSON.")
     ] = "auto"

@@ -1,0 +1,161 @@
+"""Where settings come from: TOML files, then the environment, then flags; the last one that names a setting wins.
+
+Every value of every source is checked, also one that a later source overrides, and all problems are told at once.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from simplevoice.config import Config
+from simplevoice.config_table import PREFIX, SECTIONS, SETTINGS, Setting, in_section
+from simplevoice.errors import ConfigError
+
+SYSTEM_FILE = Path("/etc/simplevoice/simplevoice.toml")
+"""Read first where it exists."""
+
+DEFAULT = "default"
+"""The origin of what nobody set."""
+
+CLIENT_VARIABLES = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}CLIENT_URL", f"{PREFIX}CLIENT_TOKEN"})
+"""Variables that the command line reads itself: the configuration file, and where its client commands connect."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The settings in force, and for each key, such as ``server.port``, where its value comes from."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+
+class _Reader:
+    """Collects values by key, with their origins, and problems."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.origins = dict.fromkeys(SETTINGS, DEFAULT)
+        self.problems: list[str] = []
+
+    def take(self, setting: Setting, raw: object, origin: str, *, text: bool = False) -> None:
+        """Check one value and let it override what was there."""
+        try:
+            value = setting.parse(str(raw)) if text else setting.convert(raw)
+        except ValueError:
+            shown = "hidden" if setting.secret else _shown(raw)
+            self.problems.append(f"{setting.key}, from {origin}, is {shown}; it must be {setting.allowed}")
+        else:
+            self.values[setting.key] = value
+            self.origins[setting.key] = origin
+
+    def unknown(self, what: str, name: str, known: Iterable[str], origin: str) -> None:
+        """Report a name that nothing has, with the nearest that something has."""
+        near = difflib.get_close_matches(name, list(known), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        self.problems.append(f"{origin}: there is no {what} {name}{hint}")
+
+
+def load(
+    config_file: Path | None = None,
+    flags: Mapping[str, object] = MappingProxyType({}),
+    environ: Mapping[str, str] | None = None,
+    system_file: Path = SYSTEM_FILE,
+) -> Settings:
+    """Read all sources, or raise ConfigError with every problem. Blocks on file reads.
+
+    ``flags`` are by key: text for a single value, a sequence of texts for a list, a bool for a switch.
+    """
+    reader = _Reader()
+    for file in _files(system_file, config_file):
+        _read_file(reader, file)
+    _read_environment(reader, os.environ if environ is None else environ)
+    _read_flags(reader, flags)
+    config = _build(reader.values)
+    if problems := reader.problems or list(_contradictions(config)):
+        raise ConfigError(problems)
+    return Settings(config, MappingProxyType(reader.origins))
+
+
+def _files(system_file: Path, config_file: Path | None) -> Iterator[Path]:
+    if os.path.lexists(system_file):
+        yield system_file
+    if config_file is not None:
+        yield config_file
+
+
+def _read_file(reader: _Reader, file: Path) -> None:
+    try:
+        tables = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        reader.problems.append(f"{file}: can't be read: {error.strerror}")
+        return
+    except ValueError as error:  # broken TOML or UTF-8
+        reader.problems.append(f"{file}: not valid TOML: {error}")
+        return
+    for section, table in tables.items():
+        if section not in SECTIONS:
+            _unknown_section(reader, section, str(file))
+        elif not isinstance(table, dict):
+            reader.problems.append(f"{file}: {section} is {_shown(table)}; it must be a table, [{section}]")
+        else:
+            _read_table(reader, section, table, str(file))
+
+
+def _unknown_section(reader: _Reader, name: str, origin: str) -> None:
+    homes = [setting.section for setting in SETTINGS.values() if setting.name == name]
+    if homes:
+        reader.problems.append(f"{origin}: {name} stands outside of a section; did you mean it in [{homes[0]}]?")
+    else:
+        reader.unknown("section", name, SECTIONS, origin)
+
+
+def _read_table(reader: _Reader, section: str, table: Mapping[str, object], origin: str) -> None:
+    known = {setting.name: setting for setting in in_section(section)}
+    for name, value in table.items():
+        if name in known:
+            reader.take(known[name], value, origin)
+        else:
+            reader.unknown("setting", f"{section}.{name}", SETTINGS, origin)
+
+
+def _read_environment(reader: _Reader, environ: Mapping[str, str]) -> None:
+    """Take every SIMPLEVOICE_ variable; an empty one counts as not set."""
+    known = {setting.variable: setting for setting in SETTINGS.values()}
+    for variable in sorted(environ):
+        if variable in known and environ[variable]:
+            reader.take(known[variable], environ[variable], variable, text=True)
+        elif variable.startswith(PREFIX) and variable not in {*known, *CLIENT_VARIABLES}:
+            reader.unknown("variable", variable, known, "environment")
+
+
+def _read_flags(reader: _Reader, flags: Mapping[str, object]) -> None:
+    for key, value in flags.items():
+        setting = SETTINGS[key]
+        reader.take(setting, value, setting.flag, text=isinstance(value, str))
+
+
+def _build(values: Mapping[str, Any]) -> Config:
+    sections = {
+        field.name: field.type(**{s.name: values[s.key] for s in in_section(field.name) if s.key in values})
+        for field in msgspec.structs.fields(Config)
+    }
+    return Config(**sections)
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """Yield what is wrong between settings that are right alone."""
+    for name, remote in (("stt", config.stt), ("llm", config.llm)):
+        if remote.engine == "openai" and not (remote.base_url or remote.api_key):
+            yield f"{name}.engine is openai; it needs {name}.base_url or {name}.api_key"
+
+
+def _shown(value: object) -> str:
+    """Show a wrong value in one line of bounded length."""
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else f"{text[:80]}…"

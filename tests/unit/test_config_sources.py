@@ -1,0 +1,150 @@
+"""Files, environment and flags: who wins, and that everything wrong is told at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from simplevoice.config import Config
+from simplevoice.config_sources import DEFAULT, Settings, load
+from simplevoice.errors import ConfigError
+
+NOWHERE = Path("/nonexistent/simplevoice.toml")
+
+
+def read(
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+    system: Path = NOWHERE,
+) -> Settings:
+    """Load without the machine's own environment and file."""
+    return load(file, flags or {}, environ or {}, system)
+
+
+def problems(
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> list[str]:
+    """Load, and return what is wrong."""
+    with pytest.raises(ConfigError) as raised:
+        read(file, environ, flags)
+    return raised.value.problems
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    return tmp_path / "my.toml"
+
+
+def test_nothing_set_is_the_defaults() -> None:
+    settings = read()
+    assert settings.config == Config()
+    assert set(settings.origins.values()) == {DEFAULT}
+
+
+def test_the_last_source_wins(tmp_path: Path, toml: Path) -> None:
+    system = tmp_path / "system.toml"
+    system.write_text('[server]\nhost = "h1"\nport = 1\n[stt]\nmodel = "m1"\nthreads = 1\n[llm]\nslots = 1\n')
+    toml.write_text('[server]\nport = 2\n[stt]\nmodel = "m2"\nthreads = 2\n')
+    settings = read(toml, {"SIMPLEVOICE_STT_MODEL": "m3", "SIMPLEVOICE_STT_THREADS": "3"}, {"stt.threads": "4"}, system)
+    config = settings.config
+    assert (config.llm.slots, config.server.host) == (1, "h1")
+    assert (config.server.port, config.stt.model, config.stt.threads) == (2, "m3", 4)
+    assert settings.origins["server.host"] == str(system)
+    assert settings.origins["server.port"] == str(toml)
+    assert settings.origins["stt.model"] == "SIMPLEVOICE_STT_MODEL"
+    assert settings.origins["stt.threads"] == "--stt-threads"
+
+
+def test_a_later_list_replaces(toml: Path) -> None:
+    toml.write_text('[server]\npath_prefixes = ["/a", "/b"]\n')
+    settings = read(toml, flags={"server.path_prefixes": ("/c",)})
+    assert settings.config.server.path_prefixes == ("/c",)
+
+
+def test_an_empty_string_unsets(toml: Path) -> None:
+    toml.write_text('[llm]\nmodel = "m"\n')
+    settings = read(toml, flags={"llm.model": ""})
+    assert settings.config.llm.model is None
+    assert settings.origins["llm.model"] == "--llm-model"
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert read(environ={"SIMPLEVOICE_PORT": "", "SIMPLEVOICE_STT_MODEL": ""}).config == Config()
+
+
+def test_a_flag_may_be_a_switch() -> None:
+    settings = read(environ={"SIMPLEVOICE_MODELS_OFFLINE": "1"}, flags={"models.offline": False})
+    assert settings.config.models.offline is False
+
+
+def test_other_variables_are_nobodys_business() -> None:
+    assert read(environ={"SIMPLE": "1", "PORT": "5", "SIMPLEVOICE_CONFIG": "x"}).config == Config()
+
+
+def test_every_problem_of_every_source_is_told(toml: Path) -> None:
+    toml.write_text('[server]\nport = "x"\nhots = "h"\n[sst]\nmodel = "m"\n')
+    environ = {"SIMPLEVOICE_PORT": "70000", "SIMPLEVOICE_TOKEN": "s3cret", "SIMPLEVOICE_TOKENS": "s3cret"}
+    assert problems(toml, environ, {"stt.engine": "gpt", "server.port": "1"}) == [
+        f'server.port, from {toml}, is "x"; it must be a whole number from 0 to 65535',
+        f"{toml}: there is no setting server.hots; did you mean server.host?",
+        f"{toml}: there is no section sst; did you mean stt?",
+        'server.port, from SIMPLEVOICE_PORT, is "70000"; it must be a whole number from 0 to 65535',
+        "environment: there is no variable SIMPLEVOICE_TOKEN; did you mean SIMPLEVOICE_TOKENS?",
+        "server.tokens, from SIMPLEVOICE_TOKENS, is hidden; it must be a list, each item 8 to 256 printable ASCII"
+        " characters, no space or comma",
+        'stt.engine, from --stt-engine, is "gpt"; it must be one of whisper, openai',
+    ]
+
+
+def test_a_setting_outside_of_a_section_is_told_its_home(toml: Path) -> None:
+    toml.write_text("port = 1\nserver = 2\n")
+    assert problems(toml) == [
+        f"{toml}: port stands outside of a section; did you mean it in [server]?",
+        f"{toml}: server is 2; it must be a table, [server]",
+    ]
+
+
+def test_a_name_like_no_other_gets_no_hint() -> None:
+    assert problems(environ={"SIMPLEVOICE_ZZZZZZZZZZZZZZZZZZ": "1"}) == [
+        "environment: there is no variable SIMPLEVOICE_ZZZZZZZZZZZZZZZZZZ"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"[server\n", "not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 8)"),
+        (b'[server]\nhost = "\xff"\n', "not valid TOML: 'utf-8' codec can't decode byte 0xff"),
+    ],
+)
+def test_a_broken_file_is_a_problem(toml: Path, content: bytes, problem: str) -> None:
+    toml.write_bytes(content)
+    (told,) = problems(toml)
+    assert told.startswith(f"{toml}: {problem}")
+
+
+def test_a_missing_file_is_a_problem_when_it_was_named(toml: Path) -> None:
+    assert problems(toml) == [f"{toml}: can't be read: No such file or directory"]
+
+
+def test_a_system_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can't be read: Is a directory"):
+        read(system=tmp_path)
+
+
+@pytest.mark.parametrize("section", ["stt", "llm"])
+def test_the_remote_engine_needs_a_server(section: str) -> None:
+    assert problems(flags={f"{section}.engine": "openai"}) == [
+        f"{section}.engine is openai; it needs {section}.base_url or {section}.api_key"
+    ]
+    flags = {f"{section}.engine": "openai", f"{section}.base_url": "http://127.0.0.1:1/v1"}
+    assert getattr(read(flags=flags).config, section).engine == "openai"
+
+
+def test_a_long_wrong_value_is_cut() -> None:
+    (told,) = problems(flags={"stt.engine": "x" * 500 + "\n"})
+    assert len(told) < 200
+    assert "\n" not in told
