@@ -32,15 +32,15 @@ class Resampler:
             frame = _average(frame)
         frame.pts = None
         source = (frame.sample_rate, frame.layout.name, frame.format.name)
-        done = b""
-        if source != self._source:
-            done = self.flush()
-            self._source = source
+        done = self.flush() if source != self._source else b""
+        self._source = source
         return done + _samples(self._resampler.resample(frame))
 
     def flush(self) -> bytes:
         """Return what the filter held back; the next frame starts afresh."""
-        done = _samples(self._resampler.resample(None)) if self._source else b""
+        if self._source is None:
+            return b""
+        done = _samples(self._resampler.resample(None))
         self._source = None
         self._resampler = av.AudioResampler("s16", "mono", self._rate)
         return done
