@@ -129,6 +129,52 @@ class LimitsConfig(Section, frozen=True):
     ] = 10.0
 
 
+class EndpointingConfig(Section, frozen=True):
+    """When a turn begins and ends, in ms of audio: what may differ from connection to connection.
+
+    The later of two moments is never before the earlier: a turn ends tentatively, then plainly, then in any case.
+    """
+
+    start_threshold: Annotated[
+        float, Meta(description="Speech begins at this probability of Silero.", ge=0.05, le=0.95)
+    ] = 0.5
+    stop_threshold: Annotated[float, Meta(description="Speech goes on down to this probability.", ge=0.05, le=0.95)] = (
+        0.35
+    )
+    min_speech_ms: Annotated[
+        int, Meta(description="Shorter speech, such as a cough, starts no turn.", ge=32, le=2000)
+    ] = 250
+    pre_roll_ms: Annotated[int, Meta(description="Sound kept from before the speech began.", ge=0, le=1000)] = 300
+    tentative_ms: Annotated[int, Meta(description="Silence after which a turn may be over.", ge=64, le=1000)] = 200
+    resume_ms: Annotated[
+        int, Meta(description="Speech after a tentative end that goes on with the turn.", ge=32, le=500)
+    ] = 96
+    silence_ms: Annotated[
+        int, Meta(description="Silence that ends a turn when nothing else is known.", ge=64, le=3000)
+    ] = 500
+    max_silence_ms: Annotated[
+        int, Meta(description="Silence that ends any turn, also an unfinished one.", ge=64, le=5000)
+    ] = 1200
+
+
+class TurnsConfig(EndpointingConfig, frozen=True):
+    """How turns are found in a continuous stream (server_vad), and what is done before one is surely over."""
+
+    smart_turn: Annotated[bool, Meta(description="Ask the Smart Turn model whether the speech sounds finished.")] = True
+    early_transcription: Annotated[
+        bool, Meta(description="Transcribe at the tentative end, and let the words decide how long to wait.")
+    ] = True
+    early_reply: Annotated[
+        bool, Meta(description="Begin the reply at the tentative end; it is held until the turn is over.")
+    ] = True
+    early_speech: Annotated[bool, Meta(description="Speak the early reply's first piece ahead too, held like it.")] = (
+        True
+    )
+    half_duplex: Annotated[
+        bool, Meta(description="Ignore the microphone while a reply is spoken: no barge-in, no echo.")
+    ] = False
+
+
 class SttConfig(Section, frozen=True):
     """Speech to text."""
 
@@ -252,6 +298,7 @@ class Config(Section, frozen=True):
     server: ServerConfig = field(default_factory=ServerConfig)
     conversation: ConversationConfig = field(default_factory=ConversationConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    turns: TurnsConfig = field(default_factory=TurnsConfig)
     stt: SttConfig = field(default_factory=SttConfig)
     llm: LlmConfig = field(default_factory=LlmConfig)
     tts: TtsConfig = field(default_factory=TtsConfig)
