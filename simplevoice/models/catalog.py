@@ -283,7 +283,7 @@ PIPER_EN_FEMALE = Model(
     name="piper-en-female",
     kind="tts",
     languages=("en",),
-    licence="Blizzard Challenge 2013",
+    licence="research (Blizzard 2013)",
     description="Piper voice en_US lessac, medium",
     sources=(
         Hub(
@@ -309,7 +309,7 @@ PIPER_AR_MALE = Model(
     name="piper-ar-male",
     kind="tts",
     languages=("ar",),
-    licence="MIT",
+    licence="MIT, see MODEL_CARD",
     description="Piper voice ar_JO kareem, medium",
     sources=(
         Hub(

@@ -218,4 +218,5 @@ def _size(path: Path) -> int:
 
 def _largest(folder: Path) -> int:
     """Size of the largest file: pip writes the wheel once while it comes and copies it at the end."""
-    return max((_size(path) for path in folder.rglob("*")), default=0)
+    # os.walk, unlike Path.rglob, takes it that folders vanish meanwhile.
+    return max((_size(Path(at, name)) for at, _, names in os.walk(folder) for name in names), default=0)

@@ -201,31 +201,36 @@ class ModelStore:
 
 
 def best_llm(store: ModelStore, *, gpu: bool) -> str | None:
-    """Name the best local language model that is present, None when none is."""
-    return next((name for name in llm_candidates(gpu=gpu) if store.present(name)), None)
+    """Name the best local language model that is present, None when none is.
+
+    Without a GPU a model meant for one comes last: slow answers are better than none.
+    """
+    wanted = (*llm_candidates(gpu=gpu), *llm_candidates(gpu=True))
+    return next((name for name in wanted if store.present(name)), None)
 
 
 def ensure_llm(
     store: ModelStore,
     *,
     gpu: bool,
-    progress: Progress | None = None,
+    follow: Callable[[str], Progress] | None = None,
     on_failure: Callable[[str, ModelError], None] | None = None,
 ) -> str:
     """Fetch the best local language model that can be had and return its name.
 
-    ``on_failure`` hears of each better one that can't. Raises WeightsUnavailableError when none can.
+    ``follow`` makes the progress of a model by its name; ``on_failure`` hears of each better one that can't be had.
+    Raises WeightsUnavailableError when none can.
     """
     *better, last = llm_candidates(gpu=gpu)
     for name in better:
         try:
-            store.ensure(name, progress)
+            store.ensure(name, follow(name) if follow else None)
         except ModelError as error:
             if on_failure:
                 on_failure(name, error)
         else:
             return name
-    store.ensure(last, progress)
+    store.ensure(last, follow(last) if follow else None)
     return last
 
 
