@@ -8,6 +8,7 @@ SimpleVoiceError
 │   ├── TranscriptionError
 │   ├── ReplyError
 │   └── SpeechError
+│       └── SpeechBrokenOffError
 ├── TurnTimeoutError       a turn took longer than it may
 ├── BusyError              a bound was reached: connections, waiting utterances, rates
 └── ModelError             weights can't be had, or aren't what they should be
@@ -50,9 +51,7 @@ class SimpleVoiceError(Exception):
 
     default_code: ClassVar[ErrorCode] = ErrorCode.INTERNAL_ERROR
 
-    def __init__(
-        self, message: str, *, code: ErrorCode | None = None, details: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, code: ErrorCode | None = None, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code or self.default_code
         self.details = details or {}
@@ -92,6 +91,14 @@ class ReplyError(EngineError):
 
 class SpeechError(EngineError):
     default_code = ErrorCode.SPEECH_FAILED
+
+
+class SpeechBrokenOffError(SpeechError):
+    """Speech ended in the middle. ``rest`` is the text not yet spoken; it never stands in the message."""
+
+    def __init__(self, message: str, rest: str) -> None:
+        super().__init__(message)
+        self.rest = rest
 
 
 class TurnTimeoutError(SimpleVoiceError):

@@ -1,14 +1,16 @@
 """Text to speech: the abstract engine, and how one is made by its name."""
 
+import unicodedata
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from importlib import import_module
 from typing import Literal
 
 import msgspec
 
-from simplevoice.config import ModelsConfig, TtsConfig
+from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.engine import Engine
+from simplevoice.errors import SpeechError
 from simplevoice.types import Language, VoiceType
 
 ENGINES = {
@@ -17,17 +19,31 @@ ENGINES = {
     "piper": "simplevoice.tts.piper:PiperSpeaker",
 }
 
+PROBE_TEXT: dict[Language, str] = {"ar": "نعم", "en": "Yes."}
+"""The least that shows whether an engine can speak."""
+
 
 class Voice(msgspec.Struct, frozen=True):
     """Who speaks, and how. ``name`` is an engine's own name for a voice and goes before ``voice_type``.
 
-    ``rate`` is relative to the voice's own pace, such as ``+10%`` or ``-25%``; None leaves it to the configuration.
+    An engine passes over a ``name`` that is not one of its own. ``rate`` is relative to the voice's own pace, such as
+    ``+10%`` or ``-25%``; None leaves it to the configuration.
     """
 
     language: Language
     voice_type: VoiceType
     name: str | None = None
     rate: str | None = None
+
+
+class VoiceInfo(msgspec.Struct, frozen=True):
+    """A voice that an engine has for a language and type, and whether it can speak on this machine."""
+
+    language: Language
+    voice_type: VoiceType
+    engine: str
+    name: str
+    present: bool
 
 
 class SpeechChunk(msgspec.Struct, frozen=True):
@@ -47,15 +63,48 @@ class Speaker(Engine):
         """Whether this engine, as it is installed, has a voice for the language and type."""
 
     @abstractmethod
-    def synthesize(self, text: str, voice: Voice) -> AsyncIterator[SpeechChunk]:
+    def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
         """Speak one piece of text, chunk by chunk as it is made; at least one. Raises SpeechError.
 
-        All chunks of a call have one codec and sample rate. Closing the iterator stops the synthesis.
+        All chunks of one engine have one codec and sample rate; when another engine goes on in its place, as
+        SpeechPolicy lets it, both may change. Closing the iterator stops the synthesis.
         """
 
+    async def voices(self) -> tuple[VoiceInfo, ...]:
+        """List the voices of every language and type. Works before ``load`` too."""
+        return ()
 
-def create(name: str, config: TtsConfig, models: ModelsConfig) -> Speaker:
+
+def create(config: TtsConfig, voices: VoicesConfig, models: ModelsConfig) -> Speaker:
+    """Make what the configuration speaks with, unloaded: its engines behind one SpeechPolicy."""
+    policy: Speaker = import_module("simplevoice.tts.policy").create_policy(config, voices, models)
+    return policy
+
+
+def create_engine(name: str, config: TtsConfig, voices: VoicesConfig, models: ModelsConfig) -> Speaker:
     """Make an engine, unloaded. Only its own file, and so its own libraries, are imported."""
     module, _, cls = ENGINES[name].partition(":")
-    engine: Speaker = getattr(import_module(module), cls)(config, models)
+    engine: Speaker = getattr(import_module(module), cls)(config, voices, models)
     return engine
+
+
+async def voice_table(config: TtsConfig, voices: VoicesConfig, models: ModelsConfig) -> list[VoiceInfo]:
+    """List the voices of all engines, sorted by language and type."""
+    rows = [row for name in ENGINES for row in await create_engine(name, config, voices, models).voices()]
+    return sorted(rows, key=lambda row: (row.language, row.voice_type))
+
+
+def speakable(text: str) -> str:
+    """Return the text without what no engine can take: controls, lone surrogates, unassigned code points.
+
+    Raises SpeechError when no letter or digit is left: an engine would be silent.
+    """
+    cleaned = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Cn", "Co"} else c for c in text)
+    if not any(c.isalnum() for c in cleaned):
+        raise SpeechError("the text has nothing to pronounce")
+    return " ".join(cleaned.split())
+
+
+def pace(rate: str) -> float:
+    """Turn a rate into a factor: ``+10%`` is 1.1. It stays between 0.5 and 2, where speech can be followed."""
+    return min(2.0, max(0.5, 1 + int(rate.removesuffix("%")) / 100))

@@ -1,0 +1,148 @@
+"""Piper: neural voices on this machine, from the model store. piper-tts is imported when the first voice is opened."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import onnxruntime
+
+from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
+from simplevoice.engine import EngineHealth
+from simplevoice.errors import SpeechError
+from simplevoice.models.store import ModelStore
+from simplevoice.tts import Speaker, SpeechChunk, Voice, VoiceInfo, pace, speakable
+from simplevoice.types import Language, VoiceType
+
+VOICES: dict[tuple[Language, VoiceType], str] = {
+    ("ar", "male"): "piper-ar-male",
+    ("en", "female"): "piper-en-female",
+    ("en", "male"): "piper-en-male",
+}
+"""Names of the catalogue. It has no female Arabic voice: nobody published one."""
+
+THREADS_OF_A_SENTENCE = 2
+SENTENCES_AT_ONCE = 2
+
+
+class PiperSpeaker(Speaker):
+    """Speaks with the voices that are installed, and only with the type that was asked for.
+
+    A man's voice where a woman's was asked for is a wrong answer, not a lesser one: ``supports`` is then false, and
+    whoever asks goes on to an engine that has the right type.
+    """
+
+    name = "piper"
+
+    def __init__(self, config: TtsConfig, voices: VoicesConfig, models: ModelsConfig) -> None:
+        self._rate = config.rate
+        self._store = ModelStore(models)
+        self._present: frozenset[str] = frozenset()
+        self._opened: dict[str, _OpenVoice] = {}
+        self._opening = asyncio.Lock()
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def load(self) -> None:
+        """Find out which voices are installed. Raises SpeechError when none is, or when piper-tts isn't."""
+        if self._threads is not None:
+            return
+        if not _installed():
+            raise SpeechError("piper-tts is not installed: pip install 'simplevoice[piper]'")
+        self._present = await asyncio.to_thread(self._find_present)
+        if not self._present:
+            raise SpeechError(f"no piper voice is there: simplevoice models pull {' '.join(VOICES.values())}")
+        self._threads = ThreadPoolExecutor(SENTENCES_AT_ONCE, thread_name_prefix="piper")
+
+    async def warm_up(self) -> None:
+        for name in self._present:
+            await self._open(name)
+
+    async def release(self) -> None:
+        """Drop the prepared voices, some 60 MB each. A sentence that is being spoken keeps its own to its end."""
+        self._opened.clear()
+
+    async def close(self) -> None:
+        await self.release()
+        self._present = frozenset()
+        threads, self._threads = self._threads, None
+        if threads:
+            await asyncio.to_thread(threads.shutdown)
+
+    def health(self) -> EngineHealth:
+        return EngineHealth(
+            engine=self.name,
+            state="ready" if self._threads else "stopped",
+            model=", ".join(sorted(self._present)) or None,
+            device="cpu",
+        )
+
+    def supports(self, voice: Voice) -> bool:
+        return VOICES.get((voice.language, voice.voice_type)) in self._present
+
+    async def voices(self) -> tuple[VoiceInfo, ...]:
+        present = await asyncio.to_thread(self._find_present) if _installed() else frozenset[str]()
+        return tuple(
+            VoiceInfo(language, kind, self.name, name, name in present) for (language, kind), name in VOICES.items()
+        )
+
+    async def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
+        text = speakable(text)
+        if self._threads is None or not self.supports(voice):
+            raise SpeechError(f"piper has no {voice.voice_type} voice for {voice.language} here")
+        opened = await self._open(VOICES[voice.language, voice.voice_type])
+        sentences = opened.speak(text, pace(voice.rate or self._rate))
+        loop = asyncio.get_running_loop()
+        try:
+            while (data := await loop.run_in_executor(self._threads, next, sentences, None)) is not None:
+                yield SpeechChunk(data, "pcm16", opened.sample_rate, self.name)
+        except (RuntimeError, ValueError) as error:
+            raise SpeechError(f"piper failed: {error}") from error
+
+    async def _open(self, name: str) -> "_OpenVoice":
+        async with self._opening:
+            if name not in self._opened:
+                self._opened[name] = await asyncio.to_thread(self._load_voice, name)
+            return self._opened[name]
+
+    def _load_voice(self, name: str) -> "_OpenVoice":
+        folder = self._store.path(name)
+        try:
+            return _OpenVoice(next(folder.glob("*.onnx")))
+        except Exception as error:
+            raise SpeechError(f"piper can't open {name}: {error}") from error
+
+    def _find_present(self) -> frozenset[str]:
+        return frozenset(name for name in VOICES.values() if self._store.present(name))
+
+
+class _OpenVoice:
+    """A voice in memory. Its methods block."""
+
+    def __init__(self, model: Path) -> None:
+        # Here and not above: it is an extra, and takes 0.3 s that a list of voices need not wait for.
+        from piper import PiperConfig, PiperVoice
+
+        # It logs the text that it speaks.
+        logging.getLogger("piper").setLevel(logging.INFO)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS_OF_A_SENTENCE
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        config = PiperConfig.from_dict(json.loads(model.with_suffix(".onnx.json").read_text()))
+        self._voice = PiperVoice(session, config)
+        self.sample_rate = config.sample_rate
+
+    def speak(self, text: str, factor: float) -> Iterator[bytes]:
+        """Yield the samples of one sentence after another, each made when it is asked for."""
+        from piper import SynthesisConfig
+
+        how = SynthesisConfig(length_scale=self._voice.config.length_scale / factor)
+        # Two brackets would begin phonemes in place of text.
+        for sentence in self._voice.synthesize(text.replace("[[", "[ ["), how):
+            yield sentence.audio_int16_bytes
+
+
+def _installed() -> bool:
+    return find_spec("piper") is not None
