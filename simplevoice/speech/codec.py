@@ -1,10 +1,13 @@
 """A client's recording, in any container, becomes an AudioSegment: 16 kHz mono 16-bit.
 
 What comes in is hostile until shown otherwise: the demuxer is the one that the bytes name, never a guess, it reads
-memory only, decoders are those of speech, and decoding stops at the bound.
+memory only, decoders are those of speech, decoding stops at the bound, and libav may neither allocate nor compute
+without end: a compressed header or tag unpacks a thousandfold.
 """
 
+import ctypes
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -36,6 +39,13 @@ _DECODERS = (
 
 _WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
 """libav reads samples 4096 bytes at a time, and looks for DTS in up to 5 MB of them."""
+
+_MAX_ALLOCATION_BYTES = 32 * 2**20
+_MIN_SPEED = 10
+"""Times as fast as it sounds, in time of the thread; a minute of speech takes about 0.1 s."""
+
+# libavutil's own limit on one block, INT_MAX by default; PyAV does not pass it on.
+ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(_MAX_ALLOCATION_BYTES))
 
 
 def sniff(data: bytes) -> InputFormat | None:
@@ -121,13 +131,9 @@ def _decode_bounded(data: bytes, found: InputFormat, max_seconds: float) -> byte
     options = {"codec_whitelist": ",".join(_DECODERS)}
     if found == "wav":
         options |= _WAV_OPTIONS
+    source = _Source(data, budget_seconds=1 + max_seconds / _MIN_SPEED)
     with av.open(
-        BytesIO(data),
-        "r",
-        format=_DEMUXERS[found],
-        container_options=options,
-        metadata_errors="replace",
-        io_open=_refuse,
+        source, "r", format=_DEMUXERS[found], container_options=options, metadata_errors="replace", io_open=_refuse
     ) as container:
         for frame in _frames(container):
             # Counted before resampling: a low rate in the header makes much out of little.
@@ -135,12 +141,16 @@ def _decode_bounded(data: bytes, found: InputFormat, max_seconds: float) -> byte
             if length > max_seconds * INPUT_SAMPLE_RATE:
                 raise too_long(max_seconds)
             pcm += resampler.push(frame)
+    if source.spent:
+        raise AudioError("decoding takes too long")
     return bytes(pcm + resampler.flush())
 
 
 def _frames(container: InputContainer) -> Iterator[av.AudioFrame]:
     """Decode the first track of sound, leaving out what is damaged; when that is all, raise the first damage."""
-    stream = next((s for s in container.streams.audio if s.codec_context.name in _DECODERS), None)
+    # PyAV leaves a stream without a context when libav knows no decoder for it.
+    streams = (s for s in container.streams.audio if s.codec_context and s.codec_context.name in _DECODERS)
+    stream = next(streams, None)
     if stream is None:
         raise unsupported("no sound, or a codec that is not taken")
     damage: av.FFmpegError | None = None
@@ -163,6 +173,21 @@ def _packets(container: InputContainer, stream: AudioStream) -> Iterator["av.Pac
         # An empty packet would flush the decoder in the middle.
         yield from (packet for packet in container.demux(stream) if packet.size)
     yield None
+
+
+class _Source(BytesIO):
+    """The bytes of a recording, which seem to end when its decoding has taken ``budget_seconds`` of the thread."""
+
+    def __init__(self, data: bytes, *, budget_seconds: float) -> None:
+        super().__init__(data)
+        self._deadline = time.thread_time() + budget_seconds
+
+    @property
+    def spent(self) -> bool:
+        return time.thread_time() > self._deadline
+
+    def read(self, size: int | None = -1) -> bytes:
+        return b"" if self.spent else super().read(size)
 
 
 def _refuse(url: str, flags: int, options: dict[str, Any]) -> NoReturn:

@@ -8,7 +8,6 @@ from typing import Literal
 
 import av
 
-from simplevoice.errors import SpeechError
 from simplevoice.speech.codec import wav_header
 from simplevoice.speech.mp3 import FrameHeader, FrameSplitter
 from simplevoice.speech.resample import Resampler, pcm_frame
@@ -48,11 +47,10 @@ class SpeechEncoder:
     def push(self, data: bytes, codec: Literal["mp3", "pcm16"], sample_rate: int) -> bytes:
         """Take speech and return what is ready, perhaps nothing.
 
-        MP3 may be cut anywhere; pcm16 is whole mono samples at ``sample_rate`` (Hz). Raises SpeechError for MP3 that
-        can't be decoded.
+        MP3 may be cut anywhere, and what is damaged is left out; pcm16 is whole mono samples at ``sample_rate`` (Hz).
         """
         if codec == "pcm16":
-            self._decoder = None
+            self._splitter, self._decoder = FrameSplitter(), None
             return self._sink.write(self._resampler.push(pcm_frame(data, sample_rate))) if data else b""
         return b"".join(self._push_mp3(*frame) for frame in self._splitter.feed(data))
 
@@ -67,8 +65,8 @@ class SpeechEncoder:
             self._decoder = av.Codec("mp3float", "r").create("audio")
         try:
             decoded = self._decoder.decode(av.Packet(frame))
-        except av.FFmpegError as error:
-            raise SpeechError("the speech engine gave broken MP3") from error
+        except av.InvalidDataError:
+            return b""
         return self._sink.write(b"".join(map(self._resampler.push, decoded)))
 
 

@@ -82,7 +82,7 @@ class FrameSplitter:
                 continue
             header = parse_header(buffer, at)
             if header is None:
-                at += 1
+                at = (buffer.find(b"\xff", at + 1) + 1 or len(buffer) + 1) - 1
                 continue
             if len(buffer) - at < header.size:
                 break

@@ -1,5 +1,7 @@
 """Ogg, page by page as it comes (RFC 3533), for a track of Opus (RFC 7845)."""
 
+from collections.abc import Iterator
+
 from simplevoice.errors import AudioError
 from simplevoice.speech.opus import MAX_PACKET_BYTES, OPUS_HEAD
 
@@ -21,13 +23,11 @@ class OggDemuxer:
         self._serial: bytes | None = None
         self._packet = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the packets that are whole now. Raises AudioError for what is no Ogg."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the packets that are whole now. Raises AudioError for what is no Ogg."""
         self._buffer += data
-        packets: list[bytes] = []
         while (page := self._take_page()) is not None:
-            packets += self._read_page(page)
-        return packets
+            yield from self._read_page(page)
 
     def _take_page(self) -> bytes | None:
         buffer = self._buffer

@@ -1,5 +1,7 @@
 """Opus packets, as a demuxer gives them, become samples."""
 
+from contextlib import suppress
+
 import av
 
 from simplevoice.errors import AudioError, ErrorCode
@@ -12,8 +14,8 @@ MAX_PACKET_BYTES = 61_440
 """What RFC 7845 section 6 lets a decoder refuse to exceed."""
 
 _HEAD_BYTES = 19
-_MAX_DAMAGED = 50
-"""Packets in a row, about a second: more is no transmission error."""
+_MAX_FRUITLESS = 50
+"""Packets in a row that give no sound, about a second: more are no transmission errors."""
 
 
 class OpusTrack:
@@ -22,25 +24,20 @@ class OpusTrack:
     def __init__(self) -> None:
         self._decoder: av.AudioCodecContext | None = None
         self._resampler = Resampler(INPUT_SAMPLE_RATE)
-        self._damaged = 0
+        self._fruitless = 0
 
     def push(self, packet: bytes) -> bytes:
         """Decode a packet; a damaged one is left out. Raises AudioError for what is no Opus."""
         if packet.startswith(OPUS_HEAD):
-            return self._begin(packet)
-        if not packet or packet.startswith(OPUS_TAGS):
-            return b""
-        if self._decoder is None:
-            raise unsupported_stream("a track of Opus without its head")
-        try:
-            frames = self._decoder.decode(av.Packet(packet))
-        except av.FFmpegError as error:
-            self._damaged += 1
-            if self._damaged > _MAX_DAMAGED:
-                raise AudioError("only damaged packets of Opus") from error
-            return b""
-        self._damaged = 0
-        return b"".join(map(self._resampler.push, frames))
+            pcm = self._begin(packet)
+        elif self._decoder is None:
+            raise AudioError("a track of Opus without its head")
+        else:
+            pcm = b"".join(map(self._resampler.push, _decode(self._decoder, packet)))
+        self._fruitless = 0 if pcm else self._fruitless + 1
+        if self._fruitless > _MAX_FRUITLESS:
+            raise AudioError("only damaged packets of Opus")
+        return pcm
 
     def flush(self) -> bytes:
         """Return the samples that were held back."""
@@ -59,6 +56,15 @@ class OpusTrack:
             raise AudioError("the head of Opus is damaged") from error
         self._decoder = decoder
         return rest
+
+
+def _decode(decoder: av.AudioCodecContext, packet: bytes) -> list[av.AudioFrame]:
+    # An empty packet would flush the decoder.
+    if not packet or packet.startswith(OPUS_TAGS):
+        return []
+    with suppress(av.FFmpegError):
+        return decoder.decode(av.Packet(packet))
+    return []
 
 
 def unsupported_stream(reason: str) -> AudioError:

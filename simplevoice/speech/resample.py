@@ -25,7 +25,7 @@ class Resampler:
         self._resampler = av.AudioResampler("s16", "mono", rate)
 
     def push(self, frame: av.AudioFrame) -> bytes:
-        """Return the s16le samples that are ready. Raises AudioError for a rate out of bounds."""
+        """Return the s16le samples that are ready. Raises AudioError for a rate or channel count out of bounds."""
         if not MIN_SAMPLE_RATE <= frame.sample_rate <= MAX_SAMPLE_RATE:
             raise AudioError(f"sample rate of {frame.sample_rate} Hz")
         if frame.layout.nb_channels > MAX_MIXED_CHANNELS:
@@ -55,11 +55,12 @@ def pcm_frame(pcm: bytes, sample_rate: int, channels: int = 1) -> av.AudioFrame:
 
 
 def _average(frame: av.AudioFrame) -> av.AudioFrame:
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    mono = samples.mean(axis=0, keepdims=True).astype(samples.dtype)
-    mixed = av.AudioFrame.from_ndarray(mono, format=frame.format.packed.name, layout="mono")
+    if frame.format.is_planar:
+        # PyAV 18 looks for the end of the planes beyond their array.
+        raise AudioError(f"{frame.layout.nb_channels} channels")
+    samples = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+    mono = samples.mean(axis=1).astype(samples.dtype).reshape(1, -1)
+    mixed = av.AudioFrame.from_ndarray(mono, format=frame.format.name, layout="mono")
     mixed.sample_rate = frame.sample_rate
     return mixed
 

@@ -39,13 +39,11 @@ class WebmDemuxer:
         self._begun = False
         self._track: int | None = None
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the packets that are whole now. Raises AudioError for what is no WebM, or has no Opus."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the packets that are whole now. Raises AudioError for what is no WebM, or has no Opus."""
         self._buffer += data
-        packets: list[bytes] = []
         while (element := self._take_element()) is not None:
-            packets += self._read(*element)
-        return packets
+            yield from self._read(*element)
 
     def _take_element(self) -> tuple[int, bytes] | None:
         """Cut off the next element: whole if it is to be read, else only its header."""
