@@ -15,6 +15,8 @@ from simplevoice.types import InputFormat
 
 DATA = Path(__file__).parent / "data"
 
+_PIECE_BYTES = 100_000
+
 _MUXERS: dict[InputFormat, tuple[str, str]] = {
     "wav": ("wav", "pcm_s16le"),
     "mp3": ("mp3", "libmp3lame"),
@@ -72,12 +74,12 @@ def encode(
         )
         assert isinstance(stream, av.AudioStream)
         stream.codec_context.layout = layout
-        frame = av.AudioFrame.from_ndarray(
-            np.frombuffer(audio.raw_data, dtype="<i2").reshape(1, -1), format="s16", layout=layout
-        )
-        frame.sample_rate = audio.frame_rate
-        frame.pts = 0
-        output.mux(stream.encode(frame))
+        for at in range(0, len(audio.raw_data), _PIECE_BYTES):
+            pcm = np.frombuffer(audio.raw_data[at : at + _PIECE_BYTES], dtype="<i2")
+            frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout=layout)
+            frame.sample_rate = audio.frame_rate
+            frame.pts = at // (2 * audio.channels)
+            output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return target.getvalue() if isinstance(target, BytesIO) else b""
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
-from typing import Any, NoReturn
 
 import av
 from av.audio.stream import AudioStream
@@ -36,6 +35,9 @@ _DECODERS = (
     *("opus", "vorbis", "flac", "aac", "alac", "mp3float"),
     *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw"),
 )
+
+_OPTIONS = {"codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none"}
+"""No film is decoded to look at it, and no file or address opened that a recording names."""
 
 _WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
 """libav reads samples 4096 bytes at a time, and looks for DTS in up to 5 MB of them."""
@@ -128,12 +130,10 @@ def _decode_bounded(data: bytes, found: InputFormat, max_seconds: float) -> byte
     resampler = Resampler(INPUT_SAMPLE_RATE)
     pcm = bytearray()
     length = 0
-    options = {"codec_whitelist": ",".join(_DECODERS)}
-    if found == "wav":
-        options |= _WAV_OPTIONS
+    options = _OPTIONS | (_WAV_OPTIONS if found == "wav" else {})
     source = _Source(data, budget_seconds=1 + max_seconds / _MIN_SPEED)
     with av.open(
-        source, "r", format=_DEMUXERS[found], container_options=options, metadata_errors="replace", io_open=_refuse
+        source, "r", format=_DEMUXERS[found], container_options=options, metadata_errors="replace"
     ) as container:
         for frame in _frames(container):
             # Counted before resampling: a low rate in the header makes much out of little.
@@ -188,7 +188,3 @@ class _Source(BytesIO):
 
     def read(self, size: int | None = -1) -> bytes:
         return b"" if self.spent else super().read(size)
-
-
-def _refuse(url: str, flags: int, options: dict[str, Any]) -> NoReturn:
-    raise AudioError("a recording may not name other files")

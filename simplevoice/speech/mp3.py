@@ -3,6 +3,8 @@
 ISO/IEC 11172-3 section 2.4.1.3 and ISO/IEC 13818-3; MPEG 2.5 is the common extension to 8-12 kHz.
 """
 
+import re
+
 import msgspec
 
 HEADER_BYTES = 4
@@ -10,6 +12,7 @@ HEADER_BYTES = 4
 _SAMPLE_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 _KBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_BEGINNING = re.compile(rb"\xff|ID3")
 _MPEG_1 = 3
 _LAYER_III = 1
 _MONO = 3
@@ -82,7 +85,8 @@ class FrameSplitter:
                 continue
             header = parse_header(buffer, at)
             if header is None:
-                at = (buffer.find(b"\xff", at + 1) + 1 or len(buffer) + 1) - 1
+                found = _BEGINNING.search(buffer, at + 1)
+                at = found.start() if found else max(at + 1, len(buffer) - 2)
                 continue
             if len(buffer) - at < header.size:
                 break

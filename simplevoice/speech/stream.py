@@ -52,6 +52,11 @@ def open_stream(
     raise unsupported_stream(f"{stream_format} can't be streamed")
 
 
+def begins_stream(data: bytes) -> bool:
+    """Tell whether a piece is the first of a WebM or Ogg stream; only that one has the header."""
+    return data.startswith(b"\x1a\x45\xdf\xa3") or (data.startswith(b"OggS") and len(data) > 5 and bool(data[5] & 2))
+
+
 class _PcmDecoder(StreamDecoder):
     def __init__(self, sample_rate: int, channels: int) -> None:
         if not MIN_PCM_RATE <= sample_rate <= MAX_PCM_RATE:

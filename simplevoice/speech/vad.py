@@ -1,7 +1,7 @@
 """Where somebody speaks: the Silero model on frames of 32 ms.
 
-The model (https://github.com/snakers4/silero-vad, version 5, MIT) takes 512 samples with the 64 before them, and a
-recurrent state of shape (2, 1, 128).
+The model (https://github.com/snakers4/silero-vad, version 5 and later, MIT) takes 512 samples with the 64 before them,
+and a recurrent state of shape (2, 1, 128).
 """
 
 from pathlib import Path

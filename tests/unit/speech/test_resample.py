@@ -1,0 +1,54 @@
+"""Pieces of sound that join without a click."""
+
+import av
+import numpy as np
+import pytest
+
+from simplevoice.errors import AudioError
+from simplevoice.speech.resample import Resampler, pcm_frame
+from tests.media import samples, tone
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("piece", [1, 7, 320, 4801])
+def test_pieces_sound_like_the_whole(rate: int, piece: int) -> None:
+    pcm = tone(200, rate).raw_data
+    whole = Resampler(16_000)
+    expected = whole.push(pcm_frame(pcm, rate)) + whole.flush()
+    resampler = Resampler(16_000)
+    step = piece * 2
+    got = b"".join(resampler.push(pcm_frame(pcm[at : at + step], rate)) for at in range(0, len(pcm), step))
+    got += resampler.flush()
+    assert got == expected
+    assert len(got) // 2 == pytest.approx(3200, abs=2)
+
+
+def test_a_change_of_rate_keeps_all_sound() -> None:
+    resampler = Resampler(16_000)
+    pcm = b""
+    for rate, channels in [(48_000, 1), (44_100, 2), (16_000, 1), (8_000, 1)]:
+        pcm += resampler.push(pcm_frame(tone(500, rate, channels).raw_data, rate, channels))
+    pcm += resampler.flush()
+    assert len(pcm) // 2 == pytest.approx(32_000, abs=8)
+    assert np.abs(samples(pcm)).max() == pytest.approx(8192, rel=0.1)
+
+
+def test_nothing_is_flushed_twice() -> None:
+    resampler = Resampler(16_000)
+    assert resampler.flush() == b""
+    resampler.push(pcm_frame(tone(100, 48_000).raw_data, 48_000))
+    assert resampler.flush() != b""
+    assert resampler.flush() == b""
+
+
+@pytest.mark.parametrize("rate", [999, 768_001])
+def test_a_rate_out_of_bounds_is_refused(rate: int) -> None:
+    with pytest.raises(AudioError):
+        Resampler(16_000).push(pcm_frame(bytes(100), rate))
+
+
+def test_many_planes_are_refused_before_they_are_touched() -> None:
+    frame = av.AudioFrame("fltp", "12 channels", 100)
+    frame.sample_rate = 16_000
+    with pytest.raises(AudioError):
+        Resampler(16_000).push(frame)
