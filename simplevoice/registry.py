@@ -42,7 +42,11 @@ class Transport(Protocol):
 
 
 class Owner(Protocol):
-    """The conversation behind a connection, for those who end connections."""
+    """The conversation behind a connection, for those who watch and end connections."""
+
+    @property
+    def state(self) -> ConnectionState:
+        """What the conversation is doing."""
 
     async def stop(self, reason: str) -> None:
         """End the turn in progress, saying so where the reason asks for it, and leave nothing running."""
@@ -100,7 +104,6 @@ class Connection:
         self.turn_detection = turn_detection
         self.connected_at = time.time()
         self.message_count = 0
-        self.state: ConnectionState = "idle"
         self.last_response_time_ms: int | None = None
         self.owner: Owner | None = None
         self._transport = transport
@@ -211,7 +214,7 @@ class Connection:
             connected_at=self.connected_at,
             duration_seconds=round(time.monotonic() - self._started, 3),
             message_count=self.message_count,
-            state=self.state,
+            state="idle" if self.owner is None else self.owner.state,
             turn_detection=self.turn_detection,
             last_response_time_ms=self.last_response_time_ms,
         )

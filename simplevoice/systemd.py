@@ -12,6 +12,7 @@ def notify(state: str) -> bool:
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.setblocking(False)
         channel.connect(address)
-        channel.sendall(state.encode())
+        channel.send(state.encode())
     return True

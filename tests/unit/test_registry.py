@@ -5,7 +5,7 @@ import pytest
 
 from simplevoice.errors import BusyError, ClientError, ErrorCode
 from simplevoice.protocol import Pong, ProcessingStarted
-from simplevoice.registry import MAX_QUEUED_MESSAGES, Connection, ConnectionRegistry
+from simplevoice.registry import MAX_QUEUED_MESSAGES, Connection, ConnectionRegistry, ConnectionState
 
 
 class Wire:
@@ -32,6 +32,21 @@ class Wire:
 
     async def close(self, *, code: int, message: bytes) -> None:
         self.closed = (code, message)
+
+
+class Conversation:
+    state: ConnectionState = "thinking"
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.reasons: list[str] = []
+
+    async def stop(self, reason: str) -> None:
+        self.reasons.append(reason)
+        await self.connection.send(Pong())
+
+    async def finish(self) -> None:
+        self.reasons.append("finished")
 
 
 def connect(wire: Wire, name: str = "c", session: str = "s", send_timeout: float = 5.0) -> Connection:
@@ -134,18 +149,10 @@ async def test_a_lost_client_ends_the_writer_and_frees_senders() -> None:
 async def test_the_conversation_is_stopped_while_it_can_still_speak() -> None:
     wire = Wire()
     connection = connect(wire)
-    reasons: list[str] = []
-
-    class Conversation:
-        async def stop(self, reason: str) -> None:
-            reasons.append(reason)
-            await connection.send(Pong())
-
-        async def finish(self) -> None: ...
-
-    connection.owner = Conversation()
+    conversation = Conversation(connection)
+    connection.owner = conversation
     await connection.close(1008, "replaced")
-    assert reasons == ["replaced"]
+    assert conversation.reasons == ["replaced"]
     assert wire.taken == ["pong"]
 
 
@@ -180,7 +187,7 @@ async def test_snapshot_tells_the_facts_as_they_are_now() -> None:
     registry = ConnectionRegistry(capacity=2)
     connection = connect(Wire())
     registry.add(connection)
-    connection.state = "thinking"
+    connection.owner = Conversation(connection)
     connection.message_count = 3
     (seen,) = registry.snapshot()
     assert (seen.connection_id, seen.state, seen.message_count, seen.last_response_time_ms) == (

@@ -1,0 +1,337 @@
+"""One client's conversation: takes its messages, runs its turns one at a time, and ends them when told to."""
+
+import asyncio
+import time
+import uuid
+from collections import deque
+
+import msgspec
+import structlog
+from msgspec import UNSET, UnsetType
+from pydub import AudioSegment
+
+from simplevoice import messages
+from simplevoice.config import Config
+from simplevoice.errors import AudioError, BusyError, ClientError, ErrorCode, SimpleVoiceError
+from simplevoice.history import History
+from simplevoice.listening import AudioStream, DetectedStream, PreparedTurn, PushToTalkStream
+from simplevoice.performance import Performance
+from simplevoice.pipeline import Engines, Recording, Speech, TurnRequest, Typed, Utterance
+from simplevoice.protocol import (
+    AnyClientMessage,
+    AudioEnd,
+    AudioMessage,
+    AudioStart,
+    Interrupt,
+    Ping,
+    Pong,
+    ResetConversation,
+    SessionUpdate,
+    SpeechEnd,
+    SpeechStart,
+    TextMessage,
+    VadState,
+    VadUpdate,
+    decode,
+)
+from simplevoice.registry import Connection, ConnectionState
+from simplevoice.speech.codec import sniff
+from simplevoice.speech.stream import StreamDecoder, begins_stream, open_stream
+from simplevoice.speech.turn_detector import Activity
+from simplevoice.tts import Voice
+from simplevoice.turn import Turn, TurnContext, error_message
+from simplevoice.types import AudioFormat, AudioTransport, InputFormat, Language, ResponseMode, TurnDetection, VoiceType
+
+log = structlog.get_logger(__name__)
+
+MAX_WAITING = 2
+"""Utterances that wait behind the turn in progress."""
+VAD_UPDATE_SECONDS = 0.2
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """What a client chose. The upper part can change from turn to turn."""
+
+    language: Language
+    voice_type: VoiceType
+    voice: str | None = None
+    rate: str | None = None
+    instructions: str | None = None
+    turn_detection: TurnDetection
+    response_mode: ResponseMode
+    audio_format: AudioFormat
+    audio_transport: AudioTransport
+
+    def update(self, changes: SessionUpdate) -> None:
+        """Take over the fields that are set."""
+        for field in changes.__struct_fields__:
+            value = getattr(changes, field)
+            if value is not UNSET:
+                setattr(self, field, value)
+
+
+class Conversation:
+    """One client's conversation."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        *,
+        engines: Engines,
+        config: Config,
+        history: History,
+        performance: Performance,
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._config = config
+        self._history = history
+        self._context = TurnContext(connection, engines, config, history, performance, settings.audio_transport)
+        self._turns: deque[Turn] = deque()
+        """The turn in progress, and behind it those that wait."""
+        self._last: Turn | None = None
+        """The turn before, whose reply the client may still be playing."""
+        self._worker: asyncio.Task[None] | None = None
+        self._stream: AudioStream | None = None
+        self._stream_failed = False
+        self._unheard: AudioSegment | None = None
+        """Speech of a turn that was interrupted before it was transcribed: the next turn begins with it."""
+        self._vad_updated = 0.0
+
+    # What the connection asks
+
+    @property
+    def state(self) -> ConnectionState:
+        """What the conversation is doing."""
+        if self._turns:
+            return "speaking" if self._turns[0].speaking else "thinking"
+        if self.speaking:
+            return "speaking"
+        return "idle" if self._stream is None else "listening"
+
+    @property
+    def streaming(self) -> bool:
+        """Whether binary messages belong to a stream, which is bounded by its decoder and not by a rate."""
+        return self._stream is not None
+
+    async def receive(self, data: str | bytes) -> None:
+        """Take a message. What is wrong with it is answered, and changes nothing."""
+        try:
+            if isinstance(data, str):
+                await self._handle(decode(data))
+            else:
+                await self._handle_binary(data)
+        except SimpleVoiceError as error:
+            log.info("message_refused", connection_id=self._connection.id, code=error.code, error=str(error))
+            await self._connection.send(error_message(error, self.language))
+
+    async def stop(self, reason: str = "") -> None:
+        """End the turn in progress and forget those that wait; ``replaced`` is told to the client."""
+        await self._drop_stream()
+        turns = list(self._turns)
+        self._turns.clear()
+        if turns and reason == "replaced":
+            await turns[0].interrupt("replaced")
+        for turn in turns:
+            await turn.cancel()
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Wait until no turn is in progress or waiting."""
+        if self._worker is not None:
+            await asyncio.wait([self._worker])
+
+    # What the client sends
+
+    async def _handle(self, message: AnyClientMessage) -> None:
+        match message:
+            case Ping():
+                await self._connection.send(Pong())
+            case AudioMessage():
+                self._submit(self._turn(Recording(message.audio_data, message.format), message.language))
+            case TextMessage():
+                self._submit(self._turn(Typed(message.text), message.language))
+            case AudioStart():
+                await self._start_stream(message)
+            case AudioEnd():
+                await self._end_stream()
+            case Interrupt():
+                await self._interrupt(message)
+            case SessionUpdate():
+                self._settings.update(message)
+                self._connection.language = self._settings.language
+                self._connection.voice_type = self._settings.voice_type
+            case ResetConversation():
+                self._history.clear()
+
+    async def _handle_binary(self, data: bytes) -> None:
+        """Take a piece of the stream, the first piece of a new one, or a whole utterance."""
+        if len(data) > self._config.limits.max_audio_bytes:
+            bound = {"max_bytes": self._config.limits.max_audio_bytes}
+            raise AudioError("a binary message is too large", code=ErrorCode.AUDIO_TOO_LARGE, details=bound)
+        if self._settings.turn_detection == "server_vad" and (container := self._new_container(data)):
+            await self._drop_stream()
+            self._open(open_stream(container))
+        if self._stream is not None:
+            await self._feed(self._stream, data)
+        elif self._settings.turn_detection == "none":
+            self._submit(self._turn(Recording(data)))
+        elif not self._stream_failed:
+            self._stream_failed = True
+            details = {"field": "type", "allowed": ["audio_start"]}
+            raise ClientError("audio before audio_start", code=ErrorCode.INVALID_MESSAGE, details=details)
+
+    def _new_container(self, data: bytes) -> InputFormat | None:
+        """The container that begins with this piece. Within a stream only a header can tell, by its magic."""
+        if self._stream is None and not self._stream_failed:
+            return sniff(data)
+        return sniff(data) if begins_stream(data) else None
+
+    async def _feed(self, stream: AudioStream, data: bytes) -> None:
+        try:
+            await stream.feed(data)
+        except SimpleVoiceError:
+            # Told once; what still comes of this stream is not a new failure.
+            self._stream_failed = True
+            await self._drop_stream()
+            raise
+
+    async def _interrupt(self, message: Interrupt) -> None:
+        """Interrupt the turn that is named, or whatever turn is being worked on or played."""
+        turn = self._turns[0] if self._turns else self._last
+        if turn is None or (message.turn_id is not UNSET and message.turn_id != turn.id):
+            return
+        if self._turns or turn.playing or message.turn_id is not UNSET:
+            await turn.interrupt("client", None if message.played_ms is UNSET else message.played_ms)
+
+    # Streams
+
+    async def _start_stream(self, message: AudioStart) -> None:
+        await self._drop_stream()
+        rate = 16_000 if message.sample_rate is UNSET else message.sample_rate
+        self._open(open_stream(message.format, sample_rate=rate, channels=message.channels))
+
+    def _open(self, decoder: StreamDecoder) -> None:
+        self._stream_failed = False
+        max_seconds = self._config.limits.max_audio_seconds
+        if self._settings.turn_detection == "none":
+            self._stream = PushToTalkStream(decoder, self, max_seconds)
+        else:
+            self._stream = DetectedStream(decoder, self, self._context.engines, self._config.turns, max_seconds)
+
+    async def _end_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is None:
+            if self._stream_failed:
+                return
+            details = {"field": "type", "allowed": ["audio_start"]}
+            raise ClientError("no stream to end", code=ErrorCode.INVALID_MESSAGE, details=details)
+        try:
+            await stream.finish()
+        finally:
+            await stream.close()
+
+    async def _drop_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.close()
+
+    # What a stream finds
+
+    @property
+    def language(self) -> Language:
+        """What is spoken."""
+        return self._settings.language
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a reply is being spoken, as far as can be known."""
+        if self._turns:
+            return self._turns[0].speaking
+        return self._last is not None and self._last.playing
+
+    async def speech_started(self, offset_ms: int) -> None:
+        """Tell the client, and stop speaking."""
+        text = messages.text("speech_start", self.language)
+        await self._connection.send(SpeechStart(message=text, offset_ms=offset_ms))
+        turn = self._turns[0] if self._turns else self._last
+        if turn is None or not (self._turns or turn.playing):
+            return
+        if not turn.understood and isinstance(turn.request.utterance, Speech):
+            self._unheard = turn.request.utterance.audio
+        await turn.interrupt("speech")
+
+    async def speech_ended(self, offset_ms: int) -> None:
+        """Tell the client."""
+        text = messages.text("speech_end", self.language)
+        await self._connection.send(SpeechEnd(message=text, offset_ms=offset_ms))
+
+    async def vad_changed(self, activity: Activity) -> None:
+        """Tell the client, at most five times a second."""
+        now = time.monotonic()
+        if now - self._vad_updated >= VAD_UPDATE_SECONDS:
+            self._vad_updated = now
+            await self._connection.send(VadUpdate(state=VadState(**msgspec.structs.asdict(activity))))
+
+    def prepare(self, audio: AudioSegment, silence_ms: int) -> Turn | None:
+        """Begin to work on what may be a turn; None while another one is in progress."""
+        if self._turns:
+            return None
+        turn = self._detected_turn(audio, silence_ms, verified=True)
+        turn.start()
+        return turn
+
+    async def take(
+        self, audio: AudioSegment, prepared: PreparedTurn | None, silence_ms: int, *, verified: bool
+    ) -> None:
+        """Answer a turn of the stream."""
+        turn = prepared if isinstance(prepared, Turn) else self._detected_turn(audio, silence_ms, verified=verified)
+        self._unheard = None
+        turn.endpoint_ms = silence_ms if verified else None
+        try:
+            self._submit(turn)
+        except BusyError:
+            await turn.cancel()
+            raise
+
+    def _detected_turn(self, audio: AudioSegment, silence_ms: int, *, verified: bool) -> Turn:
+        if self._unheard is not None:
+            audio = self._unheard + audio
+        return self._turn(Speech(audio, verified), ended_at=time.monotonic() - silence_ms / 1000)
+
+    # Turns
+
+    def _turn(
+        self, utterance: Utterance, language: Language | UnsetType = UNSET, ended_at: float | None = None
+    ) -> Turn:
+        settings = self._settings
+        spoken = settings.language if language is UNSET else language
+        request = TurnRequest(
+            utterance=utterance,
+            voice=Voice(spoken, settings.voice_type, settings.voice, settings.rate),
+            audio_format=settings.audio_format,
+            streaming=settings.response_mode == "stream",
+            instructions=settings.instructions,
+            ended_at=time.monotonic() if ended_at is None else ended_at,
+        )
+        return Turn(f"turn_{uuid.uuid4().hex[:12]}", request, self._context)
+
+    def _submit(self, turn: Turn) -> None:
+        """Let a turn be answered, now or after those before it. Raises BusyError."""
+        if len(self._turns) > MAX_WAITING:
+            raise BusyError(f"{MAX_WAITING} utterances wait already")
+        self._turns.append(turn)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work(), name=f"turns {self._connection.id}")
+
+    async def _work(self) -> None:
+        """Run the turns one after the other."""
+        while self._turns:
+            turn = self._turns[0]
+            turn.start()
+            await turn.release()
+            await turn.wait()
+            self._last = turn
+            if self._turns and self._turns[0] is turn:
+                self._turns.popleft()

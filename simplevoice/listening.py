@@ -1,0 +1,212 @@
+"""A client's audio stream: what is decoded of it, where its turns are, and what is made of them ahead of time."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import structlog
+from pydub import AudioSegment
+
+from simplevoice.config import TurnsConfig
+from simplevoice.errors import AudioError, ErrorCode
+from simplevoice.pipeline import Engines
+from simplevoice.speech.endpointing import SpeechResumed, SpeechStarted, TentativeEnd, TurnEnded
+from simplevoice.speech.evidence import judge
+from simplevoice.speech.stream import StreamDecoder
+from simplevoice.speech.turn_detector import Activity, Detection, TurnDetector
+from simplevoice.types import INPUT_SAMPLE_RATE, Language
+
+log = structlog.get_logger(__name__)
+
+SLICE_BYTES = INPUT_SAMPLE_RATE * 2 // 5
+"""200 ms: what is listened to before the event loop gets its turn."""
+LARGE_PIECE_BYTES = 64 * 1024
+"""Pieces above this are decoded in a thread."""
+
+
+class PreparedTurn(Protocol):
+    """A turn that is worked on before it is known to be one."""
+
+    async def transcript(self) -> str | None:
+        """What was heard, when it is known; None when nothing was."""
+
+    async def cancel(self) -> None:
+        """Throw the work away."""
+
+
+class TurnTaker(Protocol):
+    """The conversation, as a stream sees it."""
+
+    @property
+    def language(self) -> Language:
+        """What is spoken."""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a reply is being spoken."""
+
+    async def speech_started(self, offset_ms: int) -> None:
+        """Somebody speaks; who is answering has to stop."""
+
+    async def speech_ended(self, offset_ms: int) -> None:
+        """The turn is over."""
+
+    async def vad_changed(self, activity: Activity) -> None:
+        """Tell what voice activity detection sees."""
+
+    def prepare(self, audio: AudioSegment, silence_ms: int) -> PreparedTurn | None:
+        """Begin to work on what may be a turn, which ended ``silence_ms`` ago; None when another is in progress."""
+
+    async def take(
+        self, audio: AudioSegment, prepared: PreparedTurn | None, silence_ms: int, *, verified: bool
+    ) -> None:
+        """Answer a turn. ``verified`` says that speech was found in it."""
+
+
+class AudioStream(ABC):
+    """One stream of a client, from its first to its last byte."""
+
+    def __init__(self, decoder: StreamDecoder, taker: TurnTaker) -> None:
+        self._decoder = decoder
+        self._taker = taker
+
+    async def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises AudioError, after which the stream is over."""
+        if len(data) > LARGE_PIECE_BYTES:
+            pcm = await asyncio.to_thread(self._decoder.feed, data)
+        else:
+            pcm = self._decoder.feed(data)
+        for start in range(0, len(pcm), SLICE_BYTES):
+            await self._hear(pcm[start : start + SLICE_BYTES])
+            await asyncio.sleep(0)
+
+    async def finish(self) -> None:
+        """The client ends the stream, and with it the utterance."""
+        await self._hear(self._decoder.finish())
+        await self._end()
+
+    async def close(self) -> None:
+        """Drop the stream and all work on it."""
+        return
+
+    @abstractmethod
+    async def _hear(self, pcm: bytes) -> None:
+        """Take 16 kHz mono s16le."""
+
+    @abstractmethod
+    async def _end(self) -> None:
+        """Answer what was said up to now."""
+
+
+class PushToTalkStream(AudioStream):
+    """The client says when the utterance begins and ends."""
+
+    def __init__(self, decoder: StreamDecoder, taker: TurnTaker, max_seconds: float) -> None:
+        super().__init__(decoder, taker)
+        self._max_seconds = max_seconds
+        self._pcm = bytearray()
+
+    async def _hear(self, pcm: bytes) -> None:
+        self._pcm += pcm
+        if len(self._pcm) > self._max_seconds * INPUT_SAMPLE_RATE * 2:
+            details = {"max_seconds": self._max_seconds}
+            raise AudioError("the utterance is too long", code=ErrorCode.AUDIO_TOO_LONG, details=details)
+
+    async def _end(self) -> None:
+        if not self._pcm:
+            raise AudioError("the stream ended without a sample", code=ErrorCode.EMPTY_AUDIO)
+        audio = AudioSegment(bytes(self._pcm), sample_width=2, frame_rate=INPUT_SAMPLE_RATE, channels=1)
+        self._pcm.clear()
+        await self._taker.take(audio, None, 0, verified=False)
+
+
+class DetectedStream(AudioStream):
+    """The server finds the turns, and begins to work on one as soon as it may be over."""
+
+    def __init__(
+        self,
+        decoder: StreamDecoder,
+        taker: TurnTaker,
+        engines: Engines,
+        config: TurnsConfig,
+        max_seconds: float,
+    ) -> None:
+        super().__init__(decoder, taker)
+        self._config = config
+        self._smart_turn = engines.smart_turn
+        self._detector = TurnDetector(
+            config,
+            engines.voice_activity,
+            max_seconds=max_seconds,
+            expects_evidence=config.early_transcription or self._smart_turn is not None,
+        )
+        self._prepared: PreparedTurn | None = None
+        self._evidence: asyncio.Task[None] | None = None
+        self._handling = asyncio.Lock()
+
+    async def close(self) -> None:
+        await self._drop_evidence()
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            await prepared.cancel()
+
+    async def _hear(self, pcm: bytes) -> None:
+        muted = self._config.half_duplex and self._taker.speaking
+        async with self._handling:
+            await self._handle(self._detector.feed(pcm, muted=muted))
+        await self._taker.vad_changed(self._detector.activity)
+
+    async def _end(self) -> None:
+        async with self._handling:
+            await self._handle(self._detector.flush())
+
+    async def _handle(self, detections: list[Detection]) -> None:
+        """Act on what was detected, under the lock: frames and evidence come from two tasks."""
+        for event, audio in detections:
+            match event:
+                case SpeechStarted():
+                    await self._taker.speech_started(event.offset_ms)
+                case TentativeEnd() if audio is not None:
+                    self._look_ahead(event.generation, audio)
+                case SpeechResumed():
+                    await self.close()
+                case TurnEnded() if audio is not None:
+                    await self._turn_over(event, audio)
+
+    def _look_ahead(self, generation: int, audio: AudioSegment) -> None:
+        """Transcribe what may be the whole turn, and gather evidence whether it is."""
+        if self._config.early_transcription:
+            self._prepared = self._taker.prepare(audio, self._detector.activity.silence_duration_ms)
+        self._evidence = asyncio.create_task(
+            self._gather_evidence(generation, audio, self._prepared), name="turn evidence"
+        )
+
+    async def _gather_evidence(self, generation: int, audio: AudioSegment, prepared: PreparedTurn | None) -> None:
+        probability = await self._sounds_finished(audio)
+        text = await prepared.transcript() if prepared is not None else None
+        async with self._handling:
+            await self._handle(self._detector.evidence(generation, judge(text, probability, self._taker.language)))
+
+    async def _sounds_finished(self, audio: AudioSegment) -> float | None:
+        if self._smart_turn is None:
+            return None
+        try:
+            return await asyncio.to_thread(self._smart_turn.probability, audio)
+        except Exception:
+            # Without this evidence the turn ends by its words or by silence; it must end.
+            log.exception("smart_turn_failed")
+            return None
+
+    async def _turn_over(self, event: TurnEnded, audio: AudioSegment) -> None:
+        prepared, self._prepared = self._prepared, None
+        if event.generation is None and prepared is not None:
+            await prepared.cancel()
+            prepared = None
+        await self._taker.speech_ended(event.offset_ms)
+        await self._taker.take(audio, prepared, event.waited_ms, verified=True)
+
+    async def _drop_evidence(self) -> None:
+        evidence, self._evidence = self._evidence, None
+        if evidence is not None and evidence is not asyncio.current_task():
+            evidence.cancel()
+            await asyncio.wait([evidence])

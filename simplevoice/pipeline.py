@@ -1,0 +1,316 @@
+"""One turn: an utterance becomes a transcript, the transcript a reply, the reply speech.
+
+Three stages run at once, joined by bounded queues: the model writes, the engine speaks the next piece while the one
+before is delivered. Whoever runs a turn gets its events, in order, through ``emit``, and slows it by waiting there.
+A coroutine and a callback rather than an async iterator, because the stages are tasks of one TaskGroup: cancelling
+the coroutine ends them all, at any point, before it returns.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+import msgspec
+from pydub import AudioSegment
+
+from simplevoice.config import LimitsConfig
+from simplevoice.errors import AudioError, EngineError, ErrorCode, ReplyError, SpeechError
+from simplevoice.history import History
+from simplevoice.llm import LanguageModel
+from simplevoice.llm.prompts import build_messages
+from simplevoice.protocol import GuidanceReason
+from simplevoice.speech.codec import decode
+from simplevoice.speech.encode import SpeechEncoder
+from simplevoice.speech.sentences import ReplyCutter
+from simplevoice.speech.smart_turn import SmartTurnModel
+from simplevoice.speech.vad import VoiceActivityModel
+from simplevoice.stt import Transcriber
+from simplevoice.stt.judge import verdict
+from simplevoice.tts import Speaker, SpeechChunk, Voice
+from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat, InputFormat, Language
+
+PIECES_AHEAD = 8
+UTTERANCES_AHEAD = 1
+CHUNKS_AHEAD = 64
+SPEECH_MARGIN_MS = 250
+"""Kept around what voice activity detection found, so that soft beginnings and endings are not cut."""
+PCM_CHUNK_BYTES = OUTPUT_SAMPLE_RATE * 2 // 10
+"""100 ms."""
+
+
+T = TypeVar("T")
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """A whole utterance in a container, as a client sent it."""
+
+    data: bytes
+    declared: InputFormat | None = None
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """A whole utterance that came as a stream: 16 kHz mono 16-bit. ``verified`` says that speech was found in it."""
+
+    audio: AudioSegment
+    verified: bool
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """An utterance that was typed."""
+
+    text: str
+
+
+Utterance = Recording | Speech | Typed
+
+
+class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a turn needs to know. ``ended_at`` is the end of the user's audio on the monotonic clock, seconds."""
+
+    utterance: Utterance
+    voice: Voice
+    audio_format: AudioFormat
+    streaming: bool
+    instructions: str | None = None
+    ended_at: float = msgspec.field(default_factory=time.monotonic)
+
+    @property
+    def language(self) -> Language:
+        """The language that is heard and spoken."""
+        return self.voice.language
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What the user said."""
+
+    text: str
+
+
+class NotHeard(msgspec.Struct, frozen=True):
+    """Nothing intelligible; the last event."""
+
+    reason: GuidanceReason
+    text: str
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A speakable piece of the reply, when the model has written it."""
+
+    index: int
+    text: str
+
+
+class Audio(msgspec.Struct, frozen=True):
+    """Encoded speech of one piece, ``duration_ms`` long. An encoder may give the bytes later than the sound."""
+
+    data: bytes
+    piece: int
+    duration_ms: float
+
+
+class Stages(msgspec.Struct):
+    """When each stage was reached: milliseconds from the end of the user's audio."""
+
+    decode: int | None = None
+    transcribe: int | None = None
+    first_text: int | None = None
+    first_audio: int | None = None
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The reply is complete; the last event. ``engines`` spoke it, in order of appearance."""
+
+    text: str
+    engines: tuple[str, ...]
+    duration_ms: int
+
+
+Event = Heard | NotHeard | Piece | Audio | Finished
+Emit = Callable[[Event], Awaitable[None]]
+
+
+class Engines(msgspec.Struct, frozen=True):
+    """What a turn works with, shared by all turns."""
+
+    transcriber: Transcriber
+    model: LanguageModel
+    speaker: Speaker
+    voice_activity: VoiceActivityModel
+    smart_turn: SmartTurnModel | None = None
+
+
+class _SpokenPiece:
+    """A piece whose speech is being made."""
+
+    def __init__(self, piece: Piece) -> None:
+        self.piece = piece
+        self.chunks: asyncio.Queue[SpeechChunk | EngineError | None] = asyncio.Queue(CHUNKS_AHEAD)
+
+
+class Pipeline:
+    """One run through the stages, for one turn. ``stages`` is filled as it goes on."""
+
+    def __init__(
+        self, request: TurnRequest, history: History, engines: Engines, limits: LimitsConfig, emit: Emit
+    ) -> None:
+        self.request = request
+        self._history = history
+        self.stages = Stages()
+        self._engines = engines
+        self._limits = limits
+        self._emit = emit
+        self._pieces: asyncio.Queue[Piece | EngineError | None] = asyncio.Queue(PIECES_AHEAD)
+        self._spoken: asyncio.Queue[_SpokenPiece | EngineError | None] = asyncio.Queue(UTTERANCES_AHEAD)
+        self._written: list[str] = []
+        self._spoke: dict[str, None] = {}
+
+    async def run(self) -> None:
+        """Run the turn to its end. Raises AudioError, TranscriptionError, ReplyError or SpeechError."""
+        heard = await self._listen()
+        await self._emit(heard)
+        if isinstance(heard, NotHeard):
+            return
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(heard.text))
+                tasks.create_task(self._speak(tasks))
+                delivered = tasks.create_task(self._deliver())
+        except* Exception as failures:  # noqa: BLE001 - unwrapped, not swallowed
+            raise _first(failures) from None
+        await self._emit(Finished(" ".join(self._written), tuple(self._spoke), delivered.result()))
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the end of the user's audio."""
+        return round((time.monotonic() - self.request.ended_at) * 1000)
+
+    async def _listen(self) -> Heard | NotHeard:
+        utterance = self.request.utterance
+        if isinstance(utterance, Typed):
+            return Heard(utterance.text)
+        audio = await asyncio.to_thread(self._find_speech, utterance)
+        if isinstance(utterance, Recording):
+            self.stages.decode = self.elapsed_ms()
+        if audio is None:
+            return NotHeard("no_speech", "")
+        transcript = await self._engines.transcriber.transcribe(audio, self.request.language)
+        self.stages.transcribe = self.elapsed_ms()
+        judged = verdict(transcript)
+        return Heard(transcript.text) if judged == "ok" else NotHeard(judged, transcript.text)
+
+    def _find_speech(self, utterance: Recording | Speech) -> AudioSegment | None:
+        """Decode, and cut to what is speech; None when nothing is. Blocks."""
+        if isinstance(utterance, Recording):
+            audio = self._decode(utterance)
+        elif utterance.verified:
+            return utterance.audio
+        else:
+            audio = utterance.audio
+        spans = self._engines.voice_activity.speech_spans(audio)
+        if not spans:
+            return None
+        return audio[max(0, spans[0].start_ms - SPEECH_MARGIN_MS) : spans[-1].end_ms + SPEECH_MARGIN_MS]
+
+    def _decode(self, recording: Recording) -> AudioSegment:
+        limits = self._limits
+        if len(recording.data) > limits.max_audio_bytes:
+            details = {"max_bytes": limits.max_audio_bytes}
+            raise AudioError("the utterance is too large", code=ErrorCode.AUDIO_TOO_LARGE, details=details)
+        return decode(recording.data, max_seconds=limits.max_audio_seconds, declared=recording.declared)
+
+    async def _write(self, text: str) -> None:
+        """Stage one: the model's reply, cut into speakable pieces."""
+        try:
+            await self._write_pieces(text)
+        except EngineError as error:
+            await self._pieces.put(error)
+        else:
+            await self._pieces.put(None)
+
+    async def _write_pieces(self, text: str) -> None:
+        request = self.request
+        messages = build_messages(
+            request.language,
+            self._history.exchanges,
+            text,
+            instructions=request.instructions,
+            max_history_tokens=self._limits.history_tokens,
+        )
+        cutter = ReplyCutter()
+        async with aclosing(self._engines.model.reply(messages, request.language)) as reply:
+            async for part in reply:
+                await self._put_pieces(cutter.feed(part))
+        await self._put_pieces(cutter.flush())
+        if not self._written:
+            raise ReplyError("the model answered with nothing that can be spoken")
+
+    async def _put_pieces(self, texts: list[str]) -> None:
+        for text in texts:
+            if self.stages.first_text is None:
+                self.stages.first_text = self.elapsed_ms()
+            piece = Piece(len(self._written), text)
+            self._written.append(text)
+            await self._emit(piece)
+            await self._pieces.put(piece)
+
+    async def _speak(self, tasks: asyncio.TaskGroup) -> None:
+        """Stage two: start each piece's speech while the one before is delivered."""
+        while isinstance(piece := await self._pieces.get(), Piece):
+            spoken = _SpokenPiece(piece)
+            await self._spoken.put(spoken)
+            tasks.create_task(self._synthesize(spoken))
+        await self._spoken.put(piece)
+
+    async def _synthesize(self, spoken: _SpokenPiece) -> None:
+        try:
+            async with aclosing(self._engines.speaker.synthesize(spoken.piece.text, self.request.voice)) as speech:
+                async for chunk in speech:
+                    await spoken.chunks.put(chunk)
+        except EngineError as error:
+            await spoken.chunks.put(error)
+        else:
+            await spoken.chunks.put(None)
+
+    async def _deliver(self) -> int:
+        """Stage three: encode and hand out, in order; gives the duration of the whole reply in ms."""
+        encoder = SpeechEncoder(self.request.audio_format, streaming=self.request.streaming)
+        piece = 0
+        while (spoken := _or_raise(await self._spoken.get())) is not None:
+            piece = spoken.piece.index
+            while (chunk := _or_raise(await spoken.chunks.get())) is not None:
+                self._spoke.setdefault(chunk.engine)
+                before = encoder.duration_ms
+                data = await asyncio.to_thread(encoder.push, chunk.data, chunk.codec, chunk.sample_rate)
+                await self._hand_out(data, piece, encoder.duration_ms - before)
+        before = encoder.duration_ms
+        data = await asyncio.to_thread(encoder.flush)
+        await self._hand_out(data, piece, encoder.duration_ms - before)
+        if encoder.duration_ms <= 0:
+            raise SpeechError("the engines gave no speech")
+        return encoder.duration_ms
+
+    async def _hand_out(self, data: bytes, piece: int, duration_ms: float) -> None:
+        if data and self.stages.first_audio is None:
+            self.stages.first_audio = self.elapsed_ms()
+        size = len(data)
+        if self.request.streaming and self.request.audio_format == "pcm16":
+            size = PCM_CHUNK_BYTES
+        for start in range(0, len(data), size) if data else [0]:
+            part = data[start : start + size]
+            await self._emit(Audio(part, piece, duration_ms * len(part) / len(data) if data else duration_ms))
+
+
+def _or_raise(item: T | EngineError | None) -> T | None:
+    """A stage's failure comes through its queue, in order: what was made before it is delivered."""
+    if isinstance(item, EngineError):
+        raise item
+    return item
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that came first, out of its groups."""
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure

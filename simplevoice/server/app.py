@@ -1,0 +1,70 @@
+"""The application: its routes, what its handlers share, and the order in which it goes down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import structlog
+from aiohttp import web
+
+from simplevoice.config import Config
+from simplevoice.history import SessionStore
+from simplevoice.protocol import GoingAway
+from simplevoice.registry import CLOSE_GOING_AWAY, ConnectionRegistry
+from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY, SERVICE, SESSIONS
+from simplevoice.server.lifecycle import Lifecycle
+from simplevoice.server.status import healthz, readyz, schema, status
+from simplevoice.server.websocket import simple_voice_chat
+from simplevoice.service import SimpleVoiceService, create_service
+
+log = structlog.get_logger(__name__)
+
+ROUTES = (
+    ("/ws/simple-voice-chat", simple_voice_chat),
+    ("/ws/simple-voice-chat/status", status),
+    ("/ws/simple-voice-chat/schema", schema),
+    ("/healthz", healthz),
+    ("/readyz", readyz),
+)
+
+
+def create_app(config: Config, service: SimpleVoiceService | None = None) -> web.Application:
+    """Make the application. It answers at once, and takes conversations when ``start_service`` is through."""
+    app = web.Application()
+    app[CONFIG] = config
+    app[LIFECYCLE] = Lifecycle()
+    app[REGISTRY] = ConnectionRegistry(config.limits.max_connections)
+    app[SESSIONS] = SessionStore(config.limits)
+    app[SERVICE] = service or create_service(config)
+    for prefix in ("", *config.server.path_prefixes):
+        app.add_routes([web.get(prefix + path, handler) for path, handler in ROUTES])
+    app.on_shutdown.append(drain)
+    app.cleanup_ctx.append(_close_service)
+    return app
+
+
+async def start_service(app: web.Application) -> None:
+    """Load the engines and open the door. Raises EngineError or ModelError."""
+    await app[SERVICE].start()
+    app[LIFECYCLE].phase = "running"
+    log.info("ready")
+
+
+async def drain(app: web.Application) -> None:
+    """Let turns in progress end within the time that is set, then close everybody."""
+    app[LIFECYCLE].phase = "draining"
+    deadline = app[CONFIG].limits.drain_seconds
+    registry = app[REGISTRY]
+    connections = list(registry)
+    log.info("draining", connections=len(connections), deadline_seconds=deadline)
+    await asyncio.gather(*(c.send(GoingAway(deadline_seconds=deadline)) for c in connections))
+    try:
+        async with asyncio.timeout(deadline):
+            await asyncio.gather(*(c.finish_turns() for c in connections))
+    except TimeoutError:
+        log.warning("drain_deadline_passed")
+    await asyncio.gather(*(c.close(CLOSE_GOING_AWAY, "going away") for c in connections))
+
+
+async def _close_service(app: web.Application) -> AsyncIterator[None]:
+    yield
+    await app[SERVICE].close()

@@ -1,0 +1,19 @@
+"""Where the daemon stands between its start and its end."""
+
+import time
+from typing import Literal
+
+Phase = Literal["starting", "running", "draining"]
+
+
+class Lifecycle:
+    """The phase of the daemon, and since when it runs."""
+
+    def __init__(self) -> None:
+        self.phase: Phase = "starting"
+        self._started = time.monotonic()
+
+    @property
+    def uptime_seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started

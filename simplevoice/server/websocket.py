@@ -1,0 +1,228 @@
+"""``/ws/simple-voice-chat``: the handshake, and the single read loop of a connection."""
+
+import asyncio
+import uuid
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from aiohttp import WSMsgType, web
+from msgspec import UNSET, UnsetType
+
+from simplevoice import messages
+from simplevoice.config import Config
+from simplevoice.conversation import MAX_WAITING, Conversation, Settings
+from simplevoice.errors import ClientError, ErrorCode, SimpleVoiceError
+from simplevoice.performance import TARGET_RESPONSE_TIME
+from simplevoice.protocol import (
+    MAX_TEXT_CHARACTERS,
+    ConnectionConfig,
+    ConnectionEstablished,
+    ConnectionLimits,
+    Identifier,
+    OpeningParameters,
+    allowed,
+    encode,
+    parse_opening,
+)
+from simplevoice.registry import (
+    CLOSE_INTERNAL_ERROR,
+    CLOSE_NORMAL,
+    CLOSE_POLICY,
+    CLOSE_TRY_AGAIN_LATER,
+    CLOSE_UNSUPPORTED_DATA,
+    Connection,
+)
+from simplevoice.server.admission import RateLimiter, admit
+from simplevoice.server.keys import CONFIG, REGISTRY, SERVICE, SESSIONS
+from simplevoice.turn import error_message
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 20.0
+"""Between the pings that find out that a client is gone."""
+MAX_REFUSED_IN_A_ROW = 50
+"""A client that ignores RATE_LIMITED this often is closed."""
+
+T = TypeVar("T")
+
+
+async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
+    """Hold one client's conversation, from the upgrade to the close."""
+    admit(request)
+    config = request.app[CONFIG]
+    # Base64 takes a third more than what it carries; the rest of a message is small.
+    max_message = config.limits.max_audio_bytes * 4 // 3 + 65_536
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=max_message, compress=False)
+    await socket.prepare(request)
+    try:
+        opening = _check_opening(request, config)
+    except ClientError as error:
+        await _refuse(socket, error, config, CLOSE_UNSUPPORTED_DATA)
+        return socket
+    connection, settings = _open(socket, opening, config)
+    try:
+        replaced = request.app[REGISTRY].add(connection)
+    except SimpleVoiceError as error:
+        code = CLOSE_POLICY if error.code is ErrorCode.CONNECTION_ID_IN_USE else CLOSE_TRY_AGAIN_LATER
+        await connection.send(error_message(error, settings.language))
+        await connection.close(code, str(error))
+        return socket
+    if replaced is not None:
+        await replaced.end(CLOSE_POLICY, "replaced")
+    try:
+        async with request.app[SERVICE].in_use() as engines:
+            conversation = Conversation(
+                connection,
+                settings,
+                engines=engines,
+                config=config,
+                history=request.app[SESSIONS].open(connection.session_id),
+                performance=request.app[SERVICE].performance,
+            )
+            await _converse(socket, connection, conversation, settings, config)
+    except SimpleVoiceError as error:
+        log.error("engines_unavailable", connection_id=connection.id, error=str(error))
+        await connection.send(error_message(SimpleVoiceError(str(error)), settings.language))
+        await connection.close(CLOSE_INTERNAL_ERROR, "engines unavailable")
+    finally:
+        request.app[REGISTRY].remove(connection)
+    return socket
+
+
+async def _converse(
+    socket: web.WebSocketResponse,
+    connection: Connection,
+    conversation: Conversation,
+    settings: Settings,
+    config: Config,
+) -> None:
+    log.info("connected", connection_id=connection.id, session_id=connection.session_id)
+    connection.owner = conversation
+    code, reason = CLOSE_NORMAL, ""
+    try:
+        await connection.send(_established(connection, settings, config))
+        code, reason = await _read(socket, connection, conversation, config)
+    except Exception:
+        log.exception("connection_crashed", connection_id=connection.id)
+        await connection.send(error_message(SimpleVoiceError("crashed"), settings.language))
+        code, reason = CLOSE_INTERNAL_ERROR, "internal error"
+    finally:
+        await _to_its_end(connection.close(code, reason))
+        log.info(
+            "disconnected",
+            connection_id=connection.id,
+            session_id=connection.session_id,
+            close_code=socket.close_code,
+            turns=connection.message_count,
+        )
+
+
+async def _to_its_end(cleanup: Coroutine[Any, Any, None]) -> None:
+    """Run a clean-up to its end, also when aiohttp cancels the handler of a client that is gone meanwhile."""
+    task = asyncio.create_task(cleanup)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _read(
+    socket: web.WebSocketResponse, connection: Connection, conversation: Conversation, config: Config
+) -> tuple[int, str]:
+    """Hand on message after message until the end; gives the code and reason to close with."""
+    limiter = RateLimiter(config.limits.messages_per_second)
+    refused = 0
+    while True:
+        try:
+            message = await socket.receive(timeout=config.limits.idle_timeout_seconds)
+        except TimeoutError:
+            return CLOSE_POLICY, "idle timeout"
+        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+            return CLOSE_NORMAL, ""
+        if (conversation.streaming and message.type is WSMsgType.BINARY) or limiter.allow():
+            refused = 0
+            await conversation.receive(message.data)
+            continue
+        refused += 1
+        if refused > MAX_REFUSED_IN_A_ROW:
+            return CLOSE_POLICY, "rate limit"
+        error = SimpleVoiceError("too many messages", code=ErrorCode.RATE_LIMITED)
+        await connection.send(error_message(error, connection.language))
+
+
+def _check_opening(request: web.Request, config: Config) -> OpeningParameters:
+    """Check the query; a connection_id is missing, made up by the server, or the client's."""
+    opening = parse_opening(request.query)
+    if opening.connection_id is not UNSET:
+        return opening
+    if config.server.connection_ids == "server":
+        return msgspec.structs.replace(opening, connection_id=f"conn_{uuid.uuid4().hex[:16]}")
+    raise ClientError(
+        "connection_id is missing",
+        code=ErrorCode.MISSING_CONNECTION_ID,
+        details={"parameter": "connection_id", "allowed": allowed(Identifier)},
+    )
+
+
+async def _refuse(socket: web.WebSocketResponse, error: ClientError, config: Config, code: int) -> None:
+    """Say what is wrong and close; a browser could not read an HTTP error of a refused upgrade."""
+    log.info("connection_refused", code=error.code, error=str(error))
+    await socket.send_str(encode(error_message(error, config.conversation.language)))
+    await socket.close(code=code, message=str(error.code).encode())
+
+
+def _open(socket: web.WebSocketResponse, opening: OpeningParameters, config: Config) -> tuple[Connection, Settings]:
+    """Make the connection, and the settings that the client and, where it is silent, the operator chose."""
+    defaults = config.conversation
+    settings = Settings(
+        language=_given(opening.language, defaults.language),
+        voice_type=_given(opening.voice_type, defaults.voice_type),
+        turn_detection=_given(opening.turn_detection, defaults.turn_detection),
+        response_mode=_given(opening.response_mode, defaults.response_mode),
+        audio_format=_given(opening.audio_format, defaults.audio_format),
+        audio_transport=opening.audio_transport,
+    )
+    connection_id = _given(opening.connection_id, "")
+    connection = Connection(
+        socket,
+        connection_id=connection_id,
+        session_id=_given(opening.session_id, f"simple_{connection_id}"),
+        language=settings.language,
+        voice_type=settings.voice_type,
+        turn_detection=settings.turn_detection,
+        send_timeout=config.limits.send_timeout_seconds,
+    )
+    return connection, settings
+
+
+def _given(value: T | UnsetType, default: T) -> T:
+    return default if isinstance(value, UnsetType) else value
+
+
+def _established(connection: Connection, settings: Settings, config: Config) -> ConnectionEstablished:
+    limits = config.limits
+    return ConnectionEstablished(
+        connection_id=connection.id,
+        session_id=connection.session_id,
+        message=messages.text("connection_established", settings.language),
+        config=ConnectionConfig(
+            language=settings.language,
+            voice_type=settings.voice_type,
+            target_response_time=TARGET_RESPONSE_TIME,
+            turn_detection=settings.turn_detection,
+            response_mode=settings.response_mode,
+            audio_format=settings.audio_format,
+            audio_transport=settings.audio_transport,
+            limits=ConnectionLimits(
+                max_audio_bytes=limits.max_audio_bytes,
+                max_audio_seconds=limits.max_audio_seconds,
+                max_text_characters=MAX_TEXT_CHARACTERS,
+                max_waiting_utterances=MAX_WAITING,
+                messages_per_second=limits.messages_per_second,
+                idle_timeout_seconds=limits.idle_timeout_seconds,
+            ),
+        ),
+    )

@@ -1,0 +1,170 @@
+"""The engines of a daemon: made and warmed up once, shared by all conversations, released when nobody converses."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from simplevoice import llm, stt
+from simplevoice.config import Config, LimitsConfig
+from simplevoice.engine import Engine, EngineHealth
+from simplevoice.errors import ModelError, SimpleVoiceError
+from simplevoice.llm import LanguageModel
+from simplevoice.models.store import ModelStore
+from simplevoice.performance import Performance
+from simplevoice.pipeline import Engines
+from simplevoice.speech.smart_turn import SmartTurnModel
+from simplevoice.speech.vad import VoiceActivityModel
+from simplevoice.stt import Transcriber
+from simplevoice.tts import Speaker
+from simplevoice.tts.policy import create_policy
+
+log = structlog.get_logger(__name__)
+
+
+class ServiceHealth(msgspec.Struct, frozen=True):
+    """How the engines are."""
+
+    stt: EngineHealth
+    llm: EngineHealth
+    tts: EngineHealth
+
+    @property
+    def broken(self) -> list[str]:
+        """The engines without which there is no turn."""
+        return [f for f in self.__struct_fields__ if getattr(self, f).state not in ("ready", "degraded")]
+
+    @property
+    def good(self) -> bool:
+        """Whether everything works as configured."""
+        return all(getattr(self, f).state == "ready" for f in self.__struct_fields__)
+
+
+class Ears(NamedTuple):
+    """The small models that listen before the recognizer does."""
+
+    voice_activity: VoiceActivityModel
+    smart_turn: SmartTurnModel | None
+
+
+class SimpleVoiceService:
+    """Owns the engines. ``open_ears`` loads the small models; it blocks, and runs in a thread."""
+
+    def __init__(
+        self,
+        limits: LimitsConfig,
+        transcriber: Transcriber,
+        model: LanguageModel,
+        speaker: Speaker,
+        open_ears: Callable[[], Ears],
+    ) -> None:
+        self.performance = Performance()
+        self._limits = limits
+        self._transcriber = transcriber
+        self._model = model
+        self._speaker = speaker
+        self._open_ears = open_ears
+        self._ears: Ears | None = None
+        self._loading = asyncio.Lock()
+        self._users = 0
+        self._idle: asyncio.Task[None] | None = None
+
+    async def start(self) -> Engines:
+        """Load and warm up what is not loaded yet. Raises EngineError or ModelError."""
+        try:
+            async with self._loading, asyncio.TaskGroup() as tasks:
+                ears = tasks.create_task(self._load_ears())
+                for engine in self._engines:
+                    tasks.create_task(_prepare(engine))
+        except* SimpleVoiceError as failures:
+            raise failures.exceptions[0] from None
+        return Engines(self._transcriber, self._model, self._speaker, *ears.result())
+
+    async def close(self) -> None:
+        """Unload everything."""
+        await self._cancel_idle()
+        await self._unload()
+
+    def health(self) -> ServiceHealth:
+        """Tell how the engines are, without asking anybody."""
+        return ServiceHealth(*(engine.health() for engine in self._engines))
+
+    @asynccontextmanager
+    async def in_use(self) -> AsyncIterator[Engines]:
+        """Lend the engines to a conversation; behind the last one they are released after a while."""
+        self._users += 1
+        try:
+            await self._cancel_idle()
+            yield await self.start()
+        finally:
+            self._users -= 1
+            if self._users == 0:
+                self._idle = asyncio.create_task(self._let_go(), name="idle release")
+
+    @property
+    def _engines(self) -> tuple[Engine, Engine, Engine]:
+        return self._transcriber, self._model, self._speaker
+
+    async def _load_ears(self) -> Ears:
+        if self._ears is None:
+            self._ears = await asyncio.to_thread(self._open_ears)
+        return self._ears
+
+    async def _let_go(self) -> None:
+        """Release what conversations held, and later, if the operator wants it, the models."""
+        await asyncio.sleep(self._limits.idle_release_seconds)
+        await asyncio.gather(*(engine.release() for engine in self._engines))
+        log.info("engines_released")
+        if self._limits.unload_after_seconds:
+            await asyncio.sleep(max(0.0, self._limits.unload_after_seconds - self._limits.idle_release_seconds))
+            await self._unload()
+            log.info("engines_unloaded")
+
+    async def _unload(self) -> None:
+        async with self._loading:
+            await asyncio.gather(*(engine.close() for engine in self._engines))
+            self._ears = None
+
+    async def _cancel_idle(self) -> None:
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.cancel()
+            await asyncio.wait([idle])
+
+
+def create_service(config: Config) -> SimpleVoiceService:
+    """Make the configured engines, unloaded."""
+    return SimpleVoiceService(
+        config.limits,
+        stt.create(config.stt, config.models),
+        llm.create(config.llm, config.models),
+        create_policy(config.tts, config.voices, config.models),
+        lambda: open_ears(config),
+    )
+
+
+def open_ears(config: Config) -> Ears:
+    """Load the small models. Blocks. Raises ModelError; without Smart Turn it goes on."""
+    store = ModelStore(config.models)
+    voice_activity = VoiceActivityModel(store.ensure("silero-vad") / "silero_vad.onnx")
+    if not config.turns.smart_turn:
+        return Ears(voice_activity, None)
+    try:
+        return Ears(voice_activity, SmartTurnModel(store.ensure("smart-turn-v3") / "smart-turn-v3.2-cpu.onnx"))
+    except ModelError as error:
+        log.warning("smart_turn_missing", error=str(error), effect="turns end by their words and by silence")
+        return Ears(voice_activity, None)
+
+
+async def _prepare(engine: Engine) -> None:
+    if engine.health().state in ("ready", "degraded"):
+        return
+    started = time.monotonic()
+    await engine.load()
+    await engine.warm_up()
+    health = engine.health()
+    log.info("engine_ready", **msgspec.structs.asdict(health), seconds=round(time.monotonic() - started, 2))

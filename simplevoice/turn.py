@@ -1,0 +1,339 @@
+"""One client's turn: runs the pipeline, tells the client what comes of it, and knows what was heard of the reply.
+
+A turn can be prepared before it is known that the person has finished: ``start`` sets it to work, and nothing reaches
+the client until ``release``. Cancelled before that, it leaves no trace.
+"""
+
+import asyncio
+import math
+import time
+
+import msgspec
+import structlog
+from msgspec import UNSET
+
+from simplevoice import messages
+from simplevoice.config import Config
+from simplevoice.errors import ErrorCode, SimpleVoiceError, TurnTimeoutError
+from simplevoice.history import Exchange, History
+from simplevoice.performance import Performance
+from simplevoice.pipeline import Audio, Engines, Event, Finished, Heard, NotHeard, Piece, Pipeline, TurnRequest
+from simplevoice.protocol import (
+    AudioChunk,
+    ErrorMessage,
+    Guidance,
+    Interrupted,
+    InterruptReason,
+    ProcessingStarted,
+    ResponseText,
+    ServerMessage,
+    Timings,
+    Transcription,
+    TurnProcessingStarted,
+    VoiceResponse,
+)
+from simplevoice.registry import Connection
+from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioTransport, Language
+
+log = structlog.get_logger(__name__)
+
+RETRY_POINTLESS = {
+    ErrorCode.UNSUPPORTED_AUDIO_FORMAT,
+    ErrorCode.AUDIO_FORMAT_MISMATCH,
+    ErrorCode.AUDIO_DECODE_FAILED,
+    ErrorCode.AUDIO_TOO_LARGE,
+    ErrorCode.AUDIO_TOO_LONG,
+    ErrorCode.EMPTY_AUDIO,
+    ErrorCode.INVALID_PARAMETER,
+    ErrorCode.MISSING_CONNECTION_ID,
+    ErrorCode.CONNECTION_ID_IN_USE,
+    ErrorCode.INVALID_JSON,
+    ErrorCode.INVALID_MESSAGE,
+    ErrorCode.UNKNOWN_MESSAGE_TYPE,
+}
+"""The same message again would fail the same way."""
+
+
+def error_message(error: SimpleVoiceError, language: Language, turn_id: str | None = None) -> ErrorMessage:
+    """Tell a client of a failure, in its language."""
+    return ErrorMessage(
+        error_code=error.code,
+        message=messages.text(error.code, language, error.details),
+        retry_suggested=error.code not in RETRY_POINTLESS,
+        turn_id=turn_id or UNSET,
+        details=error.details or UNSET,
+    )
+
+
+class TurnContext(msgspec.Struct, frozen=True):
+    """What all turns of a connection share."""
+
+    connection: Connection
+    engines: Engines
+    config: Config
+    history: History
+    performance: Performance
+    audio_transport: AudioTransport
+
+
+class Turn:
+    """One turn of one client."""
+
+    def __init__(self, turn_id: str, request: TurnRequest, context: TurnContext) -> None:
+        self.id = turn_id
+        self.request = request
+        self.endpoint_ms: int | None = None
+        """Where the server found the end: milliseconds from the last speech to the decision."""
+        self._context = context
+        self._connection = context.connection
+        self._pipeline = Pipeline(request, context.history, context.engines, context.config.limits, self._emit)
+        self._released = asyncio.Event()
+        self._held: list[ServerMessage] = []
+        self._task: asyncio.Task[None] | None = None
+        self._heard = ""
+        self._understood = asyncio.Event()
+        self._pieces: list[str] = []
+        self._audio = bytearray()
+        self._sound: list[tuple[int, float]] = []
+        """Index of the piece and milliseconds of what was encoded, in order."""
+        self._chunks = 0
+        self._playing_since: float | None = None
+        self._first_audio_ms: int | None = None
+        self._exchange: Exchange | None = None
+        self._interrupted = False
+
+    def start(self) -> None:
+        """Set the turn to work; what it has to say is held until ``release``."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"turn {self.id}")
+
+    async def release(self) -> None:
+        """Tell the client that the turn has begun, and let everything through."""
+        detected = self.endpoint_ms is not None
+        key = "turn_processing_started" if detected else "processing_started"
+        kind = TurnProcessingStarted if detected else ProcessingStarted
+        await self._send(kind(turn_id=self.id, message=messages.text(key, self.request.language)))
+        while self._held:
+            await self._send(self._held.pop(0))
+        self._released.set()
+
+    async def transcript(self) -> str | None:
+        """Wait for what was heard; None when nothing was, or the turn failed before."""
+        await self._understood.wait()
+        return self._heard or None
+
+    async def wait(self) -> None:
+        """Wait for the end, whatever it is."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def cancel(self) -> None:
+        """Stop the work; returns when nothing of it is left. The client is told nothing."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    @property
+    def understood(self) -> bool:
+        """Whether it is known what was heard, or that nothing was."""
+        return self._understood.is_set()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether sound of the reply has left."""
+        return self._chunks > 0
+
+    @property
+    def playing(self) -> bool:
+        """Whether the client, as far as can be known, still plays the reply."""
+        if self._playing_since is None or self._interrupted:
+            return False
+        return (time.monotonic() - self._playing_since) * 1000 < sum(duration for _, duration in self._sound)
+
+    async def interrupt(self, reason: InterruptReason, played_ms: float | None = None) -> None:
+        """Stop working and speaking, tell the client, and let the history hold only what was heard."""
+        if self._interrupted:
+            return
+        self._interrupted = True
+        log.info("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
+        if self._task is not None:
+            self._task.cancel()
+        self._connection.discard(self.id)
+        heard = self._heard_of_reply(played_ms)
+        if self._exchange is not None:
+            self._exchange.assistant = heard
+        elif self._heard:
+            self._exchange = self._context.history.add(self._heard, heard)
+        await self._connection.send(Interrupted(turn_id=self.id, reason=reason, heard_text=heard))
+        await self.wait()
+
+    async def _run(self) -> None:
+        outcome = "interrupted"
+        try:
+            async with asyncio.timeout(self._context.config.limits.turn_timeout_seconds):
+                await self._pipeline.run()
+            outcome = "answered" if self._exchange else "not_understood"
+        except TimeoutError:
+            outcome = await self._fail(TurnTimeoutError("the turn took too long"))
+        except SimpleVoiceError as error:
+            outcome = await self._fail(error)
+        except Exception as error:
+            log.exception("turn_crashed", connection_id=self._connection.id, turn_id=self.id)
+            outcome = await self._fail(SimpleVoiceError(type(error).__name__))
+        finally:
+            self._understood.set()
+            if self._released.is_set():
+                self._log(outcome)
+
+    async def _fail(self, error: SimpleVoiceError) -> str:
+        self._understood.set()
+        await self._released.wait()
+        if self._chunks:
+            self._exchange = self._context.history.add(self._heard, self._heard_of_reply(math.inf))
+        await self._send(error_message(error, self.request.language, self.id))
+        log.warning(
+            "turn_failed", connection_id=self._connection.id, turn_id=self.id, code=error.code, error=str(error)
+        )
+        return str(error.code)
+
+    async def _emit(self, event: Event) -> None:
+        """Take an event of the pipeline. While the turn is held, text is kept if the settings allow; all else waits."""
+        match event:
+            case Heard():
+                self._heard = event.text
+                self._understood.set()
+                if not self._context.config.turns.early_reply:
+                    await self._released.wait()
+                await self._send_streamed(self._transcription(event.text))
+            case Piece():
+                if not self._context.config.turns.early_speech:
+                    await self._released.wait()
+                self._pieces.append(event.text)
+                await self._send_streamed(ResponseText(turn_id=self.id, index=event.index, text=event.text))
+            case NotHeard():
+                self._understood.set()
+                await self._released.wait()
+                await self._send(self._guidance(event))
+            case Audio():
+                await self._released.wait()
+                await self._take_audio(event)
+            case Finished():
+                await self._released.wait()
+                await self._finish(event)
+
+    async def _send_streamed(self, message: ServerMessage) -> None:
+        if not self.request.streaming:
+            return
+        if self._released.is_set():
+            await self._send(message)
+        else:
+            self._held.append(message)
+
+    async def _send(self, message: ServerMessage, payload: bytes | None = None) -> None:
+        await self._connection.send(message, payload, self.id)
+
+    def _transcription(self, text: str) -> Transcription:
+        return Transcription(turn_id=self.id, text=text, final=True, language=self.request.language)
+
+    def _guidance(self, event: NotHeard) -> Guidance:
+        return Guidance(
+            turn_id=self.id,
+            guidance=messages.text(f"guidance.{event.reason}", self.request.language),
+            transcription=event.text,
+            reason=event.reason,
+        )
+
+    async def _take_audio(self, event: Audio) -> None:
+        self._sound.append((event.piece, event.duration_ms))
+        if not self.request.streaming:
+            self._audio += event.data
+        elif event.data:
+            await self._send_chunk(event.data)
+
+    async def _send_chunk(self, data: bytes) -> None:
+        binary = self._context.audio_transport == "binary"
+        chunk = AudioChunk(
+            turn_id=self.id,
+            seq=self._chunks,
+            format=self.request.audio_format,
+            sample_rate=OUTPUT_SAMPLE_RATE,
+            size=len(data),
+            audio_base64=UNSET if binary else data,
+        )
+        if self._chunks == 0:
+            self._playing_since = time.monotonic()
+            self._first_audio_ms = self._pipeline.elapsed_ms()
+        self._chunks += 1
+        await self._send(chunk, data if binary else None)
+
+    async def _finish(self, event: Finished) -> None:
+        self._exchange = self._context.history.add(self._heard, event.text)
+        if not self.request.streaming:
+            self._playing_since = time.monotonic()
+        timings = self._timings()
+        self._connection.message_count += 1
+        self._connection.last_response_time_ms = timings.total
+        self._context.performance.record(timings)
+        await self._send(
+            VoiceResponse(
+                turn_id=self.id,
+                transcription=self._heard,
+                response_text=event.text,
+                audio_base64=UNSET if self.request.streaming else bytes(self._audio),
+                audio_format=self.request.audio_format,
+                sample_rate=OUTPUT_SAMPLE_RATE,
+                duration_ms=event.duration_ms,
+                language=self.request.language,
+                voice_type=self.request.voice.voice_type,
+                response_time_ms=timings.total,
+                session_id=self._connection.session_id,
+                message_count=self._connection.message_count,
+                tts_engine="+".join(event.engines),
+                timings=timings,
+            )
+        )
+
+    def _timings(self) -> Timings:
+        stages = self._pipeline.stages
+        return Timings(
+            total=self._pipeline.elapsed_ms(),
+            decode=stages.decode,
+            transcribe=stages.transcribe,
+            first_text=stages.first_text,
+            first_audio=stages.first_audio if self._first_audio_ms is None else self._first_audio_ms,
+            endpoint=self.endpoint_ms,
+        )
+
+    def _heard_of_reply(self, played_ms: float | None) -> str:
+        """The part of the reply that was played: whole pieces, and of the last one its share of words."""
+        if self._playing_since is None:
+            return ""
+        if played_ms is None:
+            played_ms = (time.monotonic() - self._playing_since) * 1000
+        durations = [0.0] * len(self._pieces)
+        for piece, duration in self._sound:
+            durations[piece] += duration
+        heard: list[str] = []
+        for text, duration in zip(self._pieces, durations, strict=True):
+            words = text.split()
+            share = min(1.0, played_ms / duration) if duration else 0.0
+            heard += words[: round(len(words) * share)]
+            played_ms = max(0.0, played_ms - duration)
+        return " ".join(heard)
+
+    def _log(self, outcome: str) -> None:
+        """One line a turn."""
+        request = self.request
+        facts = msgspec.structs.asdict(self._timings())
+        if self._context.config.logging.transcripts:
+            facts |= {"heard": self._heard, "reply": " ".join(self._pieces)}
+        log.info(
+            "turn",
+            connection_id=self._connection.id,
+            session_id=self._connection.session_id,
+            turn_id=self.id,
+            outcome=outcome,
+            language=request.language,
+            utterance=type(request.utterance).__name__.lower(),
+            **facts,
+        )

@@ -1,0 +1,173 @@
+"""Engines under the tests' control: they answer as scripted, wait where told, and record what they received."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from pydub import AudioSegment
+
+from simplevoice.engine import Engine, EngineHealth, EngineState
+from simplevoice.errors import SpeechError
+from simplevoice.llm import ChatMessage, LanguageModel
+from simplevoice.pipeline import Engines
+from simplevoice.service import Ears
+from simplevoice.speech.vad import SpeechSpan, VoiceActivityModel, VoiceActivityStream
+from simplevoice.stt import Transcriber, Transcript
+from simplevoice.tts import Speaker, SpeechChunk, Voice
+from simplevoice.tts.policy import SpeechHealth
+from simplevoice.types import LANGUAGES, Language
+
+
+class Gate:
+    """A point where an engine stands until it is opened; ``reached`` tells that it stands there."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+        self.opened.set()
+
+    def shut(self) -> None:
+        self.reached.clear()
+        self.opened.clear()
+
+    async def pass_through(self) -> None:
+        self.reached.set()
+        await self.opened.wait()
+
+
+class FakeEngine(Engine):
+    def __init__(self) -> None:
+        self.state: EngineState = "stopped"
+        self.calls: list[str] = []
+        self.gate = Gate()
+        self.error: Exception | None = None
+        self.running = 0
+
+    async def load(self) -> None:
+        self.calls.append("load")
+        if self.error:
+            self.state = "failed"
+            raise self.error
+        self.state = "ready"
+
+    async def warm_up(self) -> None:
+        self.calls.append("warm_up")
+
+    async def release(self) -> None:
+        self.calls.append("release")
+
+    async def close(self) -> None:
+        self.calls.append("close")
+        self.state = "stopped"
+
+    def health(self) -> EngineHealth:
+        return EngineHealth(engine="fake", state=self.state)
+
+    async def work(self) -> None:
+        """Stand at the gate, then do what is scripted; ``running`` counts who is inside."""
+        self.running += 1
+        try:
+            await self.gate.pass_through()
+            if self.error:
+                raise self.error
+        finally:
+            self.running -= 1
+
+
+class FakeTranscriber(FakeEngine, Transcriber):
+    name = "fake"
+
+    def __init__(self, text: str = "what time is it") -> None:
+        super().__init__()
+        self.transcript = Transcript(text, "en", no_speech_probability=0.01, average_log_probability=-0.2)
+        self.received: list[AudioSegment] = []
+
+    async def transcribe(self, audio: AudioSegment, language: Language) -> Transcript:
+        self.received.append(audio)
+        await self.work()
+        return Transcript(
+            self.transcript.text,
+            language,
+            self.transcript.no_speech_probability,
+            self.transcript.average_log_probability,
+        )
+
+
+class FakeModel(FakeEngine, LanguageModel):
+    name = "fake"
+    languages = frozenset(LANGUAGES)
+
+    def __init__(self, pieces: Sequence[str] = ("It is noon. ", "Time to eat. ")) -> None:
+        super().__init__()
+        self.pieces = list(pieces)
+        self.received: list[list[ChatMessage]] = []
+
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+        self.received.append(list(messages))
+        for piece in self.pieces:
+            await self.work()
+            yield piece
+        await asyncio.sleep(0)
+
+
+class FakeSpeaker(FakeEngine, Speaker):
+    """Speaks ``chunk_ms`` of a quiet tone at a time, ``chunks`` times for every text."""
+
+    name = "fake"
+
+    def __init__(self, chunks: int = 2, chunk_ms: int = 100) -> None:
+        super().__init__()
+        self.chunks = chunks
+        self.chunk = b"\x10\x00\xf0\xff" * (24_000 * chunk_ms // 2000)
+        self.received: list[tuple[str, Voice]] = []
+        self.fails_on: str | None = None
+
+    def supports(self, voice: Voice) -> bool:
+        return True
+
+    def health(self) -> SpeechHealth:
+        return SpeechHealth(engine="fake", state=self.state, active="fake", breaker="closed")
+
+    async def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
+        self.received.append((text, voice))
+        if text == self.fails_on:
+            raise SpeechError("told to fail")
+        for _ in range(self.chunks):
+            await self.work()
+            yield SpeechChunk(self.chunk, "pcm16", 24_000, self.name)
+
+
+class FakeVoiceActivity(VoiceActivityModel):
+    """Hears speech throughout, or never."""
+
+    def __init__(self, speaks: bool = True) -> None:
+        self.speaks = speaks
+
+    def speech_spans(
+        self, audio: AudioSegment, *, threshold: float = 0.5, min_speech_ms: int = 96, min_silence_ms: int = 160
+    ) -> list[SpeechSpan]:
+        return [SpeechSpan(0, len(audio), 1.0, 1.0)] if self.speaks else []
+
+    def stream(self) -> VoiceActivityStream:
+        raise AssertionError("streams are heard by the real model")
+
+
+class FakeEngines:
+    """All of them, together."""
+
+    def __init__(self) -> None:
+        self.transcriber = FakeTranscriber()
+        self.model = FakeModel()
+        self.speaker = FakeSpeaker()
+        self.voice_activity = FakeVoiceActivity()
+        self.ears: Ears | None = None
+        """The real small models, where a test listens to a stream."""
+
+    @property
+    def engines(self) -> Engines:
+        ears = self.ears or Ears(self.voice_activity, None)
+        return Engines(self.transcriber, self.model, self.speaker, *ears)
+
+    @property
+    def running(self) -> int:
+        """How many calls are in progress."""
+        return self.transcriber.running + self.model.running + self.speaker.running

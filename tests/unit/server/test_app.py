@@ -1,0 +1,59 @@
+import asyncio
+
+from simplevoice.protocol import ErrorMessage, GoingAway, ProcessingStarted, TextMessage, VoiceResponse
+from simplevoice.server.app import drain
+from tests.unit.server.conftest import Start
+
+
+async def test_draining_lets_a_turn_end_and_then_closes_1001(daemon: Start) -> None:
+    service = await daemon()
+    service.fakes.model.gate.shut()
+    line = await service.connect()
+    await line.next()
+    await line.say(TextMessage(text="hello"))
+    await service.fakes.model.gate.reached.wait()
+    draining = asyncio.create_task(drain(service.http.server.app))  # type: ignore[attr-defined]
+    assert isinstance(await line.next(), ProcessingStarted)
+    notice = await line.next()
+    assert isinstance(notice, GoingAway)
+    assert notice.deadline_seconds == 2.0
+    service.fakes.model.gate.opened.set()
+    assert isinstance(await line.next(), VoiceResponse)
+    assert await line.closed() == (1001, "going away")
+    await draining
+
+
+async def test_a_turn_that_takes_longer_than_the_deadline_is_cut(daemon: Start) -> None:
+    service = await daemon(limits_drain_seconds=0.05)
+    service.fakes.model.gate.shut()
+    line = await service.connect()
+    await line.next()
+    await line.say(TextMessage(text="hello"))
+    await service.fakes.model.gate.reached.wait()
+    draining = asyncio.create_task(drain(service.http.server.app))  # type: ignore[attr-defined]
+    assert (await line.closed())[0] == 1001
+    await draining
+    assert service.fakes.running == 0
+
+
+async def test_nobody_is_let_in_while_draining(daemon: Start) -> None:
+    service = await daemon()
+    await drain(service.http.server.app)  # type: ignore[attr-defined]
+    async with service.http.get("/ws/simple-voice-chat?connection_id=c") as response:
+        assert response.status == 503
+        assert response.headers["Retry-After"]
+
+
+async def test_an_http_request_for_the_conversation_is_no_conversation(daemon: Start) -> None:
+    service = await daemon()
+    async with service.http.get("/ws/simple-voice-chat?connection_id=c") as response:
+        assert response.status == 400
+    assert (await service.status())["active_connections"] == 0
+
+
+async def test_the_engines_are_closed_with_the_application(daemon: Start) -> None:
+    service = await daemon()
+    line = await service.connect()
+    assert not isinstance(await line.next(), ErrorMessage)
+    await service.http.close()
+    assert service.fakes.model.calls[-1] == "close"

@@ -1,0 +1,88 @@
+"""Imports go down only, vendor libraries stay in the file that wraps them, and only ``server`` knows aiohttp's server."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "simplevoice"
+
+# From the top down: a room may import its own and what stands below it.
+ROOMS = [
+    {"cli"},
+    {"server"},
+    {"conversation", "service"},
+    {"turn", "listening"},
+    {"pipeline"},
+    {"stt", "llm", "tts"},
+    {"speech", "models", "registry", "performance", "history"},
+    {"protocol", "messages", "logs", "systemd", "config_text"},
+    {"config_sources"},
+    {"config_table"},
+    {"config", "errors", "types", "engine"},
+]
+VENDORS = {
+    "faster_whisper": {"stt/whisper.py"},
+    "ctranslate2": {"stt/whisper.py", "cli/checks.py"},
+    "edge_tts": {"tts/edge.py"},
+    "piper": {"tts/piper.py"},
+    "espeakng_loader": {"tts/espeak.py"},
+    "xllamacpp": {"llm/llama.py"},
+    "openai": {"llm/openai.py", "stt/openai.py"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def floor(room: str) -> int:
+    return next((n for n, rooms in enumerate(ROOMS) if room in rooms), -1)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room in ("__init__", "__main__"):
+        return
+    assert floor(room) >= 0, f"{room} has no floor in the house"
+    for name in imports(path):
+        package, _, rest = name.partition(".")
+        other = rest.split(".")[0]
+        if package != "simplevoice" or other in (room, "__version__", ""):
+            continue
+        assert floor(other) >= floor(room), f"{room} imports {other}, which stands above it"
+        siblings = {"stt", "llm", "tts"}
+        assert not {room, other} <= siblings, f"{room} imports its sibling {other}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_vendor_libraries_stay_where_they_are_wrapped(path: Path) -> None:
+    where = path.relative_to(PACKAGE).as_posix()
+    for name in imports(path):
+        vendor = name.split(".")[0]
+        assert where in VENDORS.get(vendor, {where}), f"{where} imports {vendor}"
+
+
+def test_only_the_server_knows_aiohttps_server() -> None:
+    users = {p.relative_to(PACKAGE).parts[0] for p in modules() if "aiohttp.web" in imports(p)}
+    assert users == {"server"}
+
+
+def test_only_the_command_line_knows_the_server() -> None:
+    users = {
+        p.relative_to(PACKAGE).parts[0]
+        for p in modules()
+        if any(n.startswith("simplevoice.server") for n in imports(p))
+    }
+    assert users <= {"server", "cli"}

@@ -1,0 +1,215 @@
+import asyncio
+import struct
+import time
+
+import pytest
+from pydub import AudioSegment
+
+from simplevoice.config import LimitsConfig
+from simplevoice.errors import AudioError, ErrorCode, ReplyError, SpeechError, TranscriptionError
+from simplevoice.history import History
+from simplevoice.pipeline import (
+    PCM_CHUNK_BYTES,
+    Audio,
+    Event,
+    Finished,
+    Heard,
+    NotHeard,
+    Piece,
+    Pipeline,
+    Recording,
+    Speech,
+    TurnRequest,
+    Typed,
+    Utterance,
+)
+from simplevoice.stt import Transcript
+from simplevoice.tts import Voice
+from simplevoice.types import AudioFormat
+from tests.fakes.engines import FakeEngines
+
+
+def wav(seconds: float = 1.0, rate: int = 16_000) -> bytes:
+    """A recording of nothing."""
+    data = bytes(2 * int(rate * seconds))
+    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", len(data))  # fmt: skip  # noqa: E501
+    return header + data
+
+
+def request(utterance: Utterance, audio_format: AudioFormat = "pcm16", streaming: bool = True) -> TurnRequest:
+    return TurnRequest(utterance=utterance, voice=Voice("en", "female"), audio_format=audio_format, streaming=streaming)
+
+
+class Run:
+    """A pipeline with fake engines, and the events that came of it."""
+
+    def __init__(self, fakes: FakeEngines, turn: TurnRequest, history: History | None = None) -> None:
+        self.events: list[Event] = []
+        self.pipeline = Pipeline(turn, history or History(5), fakes.engines, LimitsConfig(), self.emit)
+
+    async def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+async def test_a_recording_becomes_transcript_reply_and_speech() -> None:
+    fakes = FakeEngines()
+    run = Run(fakes, request(Recording(wav())))
+    await run.pipeline.run()
+    assert run.events[0] == Heard("what time is it")
+    assert run.of(Piece) == [Piece(0, "It is noon."), Piece(1, "Time to eat.")]
+    assert run.events[-1] == Finished("It is noon. Time to eat.", ("fake",), 400)
+    assert [text for text, _ in fakes.speaker.received] == ["It is noon.", "Time to eat."]
+    assert fakes.model.received[0][-1].content == "what time is it"
+    assert fakes.running == 0
+
+
+async def test_streamed_samples_leave_in_chunks_of_at_most_100_ms_in_the_order_of_their_pieces() -> None:
+    fakes = FakeEngines()
+    fakes.speaker.chunk *= 3
+    run = Run(fakes, request(Typed("hello")))
+    await run.pipeline.run()
+    chunks = [event for event in run.events if isinstance(event, Audio)]
+    assert max(len(chunk.data) for chunk in chunks) <= PCM_CHUNK_BYTES
+    assert [chunk.piece for chunk in chunks] == sorted(chunk.piece for chunk in chunks)
+    assert sum(chunk.duration_ms for chunk in chunks) == pytest.approx(1200, abs=2)
+    assert len(b"".join(chunk.data for chunk in chunks)) == 24 * 2 * 1200
+
+
+async def test_history_and_typed_text_reach_the_model() -> None:
+    fakes = FakeEngines()
+    history = History(5)
+    history.add("my name is Omar", "hello Omar")
+    await Run(fakes, request(Typed("what is my name")), history).pipeline.run()
+    contents = [message.content for message in fakes.model.received[0]]
+    assert contents[-3:] == ["my name is Omar", "hello Omar", "what is my name"]
+    assert fakes.transcriber.received == []
+
+
+async def test_silence_never_reaches_the_recognizer() -> None:
+    fakes = FakeEngines()
+    fakes.voice_activity.speaks = False
+    run = Run(fakes, request(Recording(wav())))
+    await run.pipeline.run()
+    assert run.events == [NotHeard("no_speech", "")]
+    assert fakes.transcriber.received == []
+
+
+async def test_a_doubtful_transcript_is_not_answered() -> None:
+    fakes = FakeEngines()
+    fakes.transcriber.transcript = Transcript("", "en")
+    run = Run(fakes, request(Recording(wav())))
+    await run.pipeline.run()
+    (event,) = run.events
+    assert isinstance(event, NotHeard)
+    assert fakes.model.received == []
+
+
+async def test_speech_that_was_found_already_goes_straight_to_the_recognizer() -> None:
+    fakes = FakeEngines()
+    fakes.voice_activity.speaks = False
+
+    audio = AudioSegment(bytes(3200), sample_width=2, frame_rate=16_000, channels=1)
+    run = Run(fakes, request(Speech(audio, verified=True)))
+    await run.pipeline.run()
+    assert fakes.transcriber.received == [audio]
+    assert run.pipeline.stages.decode is None
+
+
+async def test_a_recording_over_the_bound_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(AudioError) as refusal:
+        await Run(FakeEngines(), request(Recording(bytes(11 * 2**20)))).pipeline.run()
+    assert refusal.value.code is ErrorCode.AUDIO_TOO_LARGE
+
+
+@pytest.mark.parametrize("stage", ["transcriber", "model", "speaker"])
+async def test_an_engines_failure_is_the_turns_failure(stage: str) -> None:
+    errors = {"transcriber": TranscriptionError("x"), "model": ReplyError("x"), "speaker": SpeechError("x")}
+    fakes = FakeEngines()
+    getattr(fakes, stage).error = errors[stage]
+    with pytest.raises(type(errors[stage])):
+        await Run(fakes, request(Recording(wav()))).pipeline.run()
+    assert fakes.running == 0
+
+
+async def test_a_model_that_says_nothing_has_failed() -> None:
+    fakes = FakeEngines()
+    fakes.model.pieces = ["**", "<think>hm</think>"]
+    with pytest.raises(ReplyError):
+        await Run(fakes, request(Typed("hello"))).pipeline.run()
+
+
+async def test_a_speaker_that_gives_nothing_has_failed() -> None:
+    fakes = FakeEngines()
+    fakes.speaker.chunks = 0
+    with pytest.raises(SpeechError):
+        await Run(fakes, request(Typed("hello"))).pipeline.run()
+
+
+@pytest.mark.parametrize("stage", ["transcriber", "model", "speaker"])
+async def test_cancelling_ends_every_stage_before_it_returns(stage: str) -> None:
+    fakes = FakeEngines()
+    gate = getattr(fakes, stage).gate
+    gate.shut()
+    task = asyncio.create_task(Run(fakes, request(Recording(wav()))).pipeline.run())
+    await gate.reached.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert fakes.running == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_the_first_piece_is_spoken_while_the_model_still_writes() -> None:
+    fakes = FakeEngines()
+    fakes.model.pieces = ["It is noon. ", "Time ", "to eat. "]
+    run = Run(fakes, request(Typed("hello")))
+    real_emit = run.emit
+
+    async def shut_behind_the_first_piece(event: Event) -> None:
+        if isinstance(event, Piece) and event.index == 0:
+            fakes.model.gate.shut()
+        if isinstance(event, Audio):
+            fakes.model.gate.opened.set()  # only sound lets the model go on
+        await real_emit(event)
+
+    run.pipeline._emit = shut_behind_the_first_piece
+    await run.pipeline.run()
+    assert isinstance(run.events[-1], Finished)
+
+
+async def test_the_next_piece_is_synthesized_while_the_one_before_is_delivered() -> None:
+    fakes = FakeEngines()
+    run = Run(fakes, request(Typed("hello")))
+    delivering, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(event: Event) -> None:
+        if isinstance(event, Audio):
+            delivering.set()
+            await go_on.wait()
+
+    run.pipeline._emit = slow
+    task = asyncio.create_task(run.pipeline.run())
+    await delivering.wait()
+    while len(fakes.speaker.received) < 2:
+        await asyncio.sleep(0)
+    go_on.set()
+    await task
+
+
+async def test_stages_are_measured_from_the_end_of_the_users_audio() -> None:
+    turn = TurnRequest(
+        utterance=Recording(wav()),
+        voice=Voice("en", "female"),
+        audio_format="mp3",
+        streaming=False,
+        ended_at=time.monotonic() - 10,
+    )
+    run = Run(FakeEngines(), turn)
+    await run.pipeline.run()
+    stages = run.pipeline.stages
+    times = [stages.decode, stages.transcribe, stages.first_text, stages.first_audio]
+    assert all(t is not None and 10_000 <= t < 15_000 for t in times)
+    assert times == sorted(times, key=lambda t: t or 0)

@@ -1,0 +1,103 @@
+import asyncio
+
+import pytest
+
+from simplevoice.config import LimitsConfig
+from simplevoice.errors import EngineError
+from simplevoice.service import Ears, SimpleVoiceService
+from tests.fakes.engines import FakeEngines
+
+
+def make_service(fakes: FakeEngines, **limits: float) -> SimpleVoiceService:
+    return SimpleVoiceService(
+        LimitsConfig(**limits),  # type: ignore[arg-type]  # every field that these tests set is a float
+        fakes.transcriber,
+        fakes.model,
+        fakes.speaker,
+        lambda: Ears(fakes.voice_activity, None),
+    )
+
+
+async def settled(service: SimpleVoiceService) -> None:
+    """Wait for what happens behind the last user."""
+    assert service._idle is not None
+    await service._idle
+
+
+async def test_loads_and_warms_up_once() -> None:
+    fakes = FakeEngines()
+    service = make_service(fakes)
+    await service.start()
+    async with service.in_use() as engines, service.in_use():
+        assert engines.transcriber is fakes.transcriber
+    assert fakes.transcriber.calls == ["load", "warm_up"]
+    assert fakes.model.calls == ["load", "warm_up"]
+    await service.close()
+
+
+async def test_health_tells_what_is_broken() -> None:
+    fakes = FakeEngines()
+    service = make_service(fakes)
+    assert service.health().broken == ["stt", "llm", "tts"]
+    await service.start()
+    assert service.health().broken == []
+    assert service.health().good
+    fakes.speaker.state = "degraded"
+    assert not service.health().good
+    assert service.health().broken == []
+    await service.close()
+
+
+async def test_releases_behind_the_last_connection() -> None:
+    fakes = FakeEngines()
+    service = make_service(fakes, idle_release_seconds=0.0)
+    async with service.in_use():
+        async with service.in_use():
+            pass
+        assert "release" not in fakes.model.calls
+    await settled(service)
+    assert fakes.model.calls == ["load", "warm_up", "release"]
+    await service.close()
+
+
+async def test_keeps_everything_when_somebody_came_back_meanwhile() -> None:
+    fakes = FakeEngines()
+    service = make_service(fakes, idle_release_seconds=3600.0)
+    async with service.in_use():
+        pass
+    idle = service._idle
+    async with service.in_use():
+        assert idle is not None
+        assert idle.cancelled()
+        assert "release" not in fakes.model.calls
+    await service.close()
+
+
+async def test_unloads_only_when_told_to_and_loads_again() -> None:
+    fakes = FakeEngines()
+    service = make_service(fakes, idle_release_seconds=0.0, unload_after_seconds=0.001)
+    async with service.in_use():
+        pass
+    await settled(service)
+    assert fakes.model.calls == ["load", "warm_up", "release", "close"]
+    async with service.in_use():
+        assert service.health().good
+    await service.close()
+
+
+async def test_an_engine_that_cannot_load_is_told() -> None:
+    fakes = FakeEngines()
+    fakes.model.error = EngineError("no such model")
+    service = make_service(fakes)
+    with pytest.raises(EngineError, match="no such model"):
+        await service.start()
+    assert service.health().broken == ["llm"]
+    await service.close()
+
+
+async def test_close_leaves_no_task() -> None:
+    service = make_service(FakeEngines(), idle_release_seconds=3600.0)
+    async with service.in_use():
+        pass
+    await service.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
