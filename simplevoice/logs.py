@@ -8,6 +8,7 @@ import logging
 import queue
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -39,6 +40,9 @@ QUIET = (
 OFF = ("aiohttp.access",)
 """One line a turn is logged instead, with the stage times."""
 
+NO_FFMPEG = "Couldn't find ffmpeg or avconv"
+"""pydub's warning about a program that is never run here: PyAV decodes."""
+
 
 @contextmanager
 def configure(config: LoggingConfig, stream: TextIO | None = None) -> Iterator[None]:
@@ -53,6 +57,7 @@ def configure(config: LoggingConfig, stream: TextIO | None = None) -> Iterator[N
     root.handlers[:] = [handler]
     _configure_structlog(level)
     logging.captureWarnings(True)
+    warnings.filterwarnings("ignore", NO_FFMPEG, RuntimeWarning)
     try:
         yield
     finally:

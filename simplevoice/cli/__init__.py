@@ -29,6 +29,9 @@ COMMANDS = {
     "Weights": {
         "models": "List, fetch and verify the weights of the models.",
     },
+    "Measuring": {
+        "bench": "Measure turn detection with recordings of one's own.",
+    },
 }
 """The commands by group, each with its line in the help. ``models`` is in ``simplevoice.cli.models``, and so on."""
 
@@ -41,9 +44,12 @@ class Program(click.Group):
         return [name for group in COMMANDS.values() for name in group]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
+        """Import one command; for a name that there isn't, tell the nearest."""
+        names = self.list_commands(ctx)
+        if cmd_name not in names:
+            if ctx.resilient_parsing:
+                return None
+            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=names, ctx=ctx)
         command: click.Command = getattr(import_module(f"simplevoice.cli.{cmd_name}"), cmd_name)
         return command
 

@@ -1,0 +1,70 @@
+"""``simplevoice say``."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+import msgspec
+
+from simplevoice.cli.options import with_settings
+from simplevoice.cli.sound import find_player, playable_format
+from simplevoice.config import Config
+from simplevoice.config_sources import Settings
+from simplevoice.config_table import SETTINGS
+from simplevoice.types import AUDIO_FORMATS, LANGUAGES, VOICE_TYPES, AudioFormat, Language, VoiceType
+
+AS_CONFIGURED = "  [default: as configured]"
+
+
+@click.command()
+@click.argument("text")
+@click.option("--language", type=click.Choice(LANGUAGES), help=f"Language of the text.{AS_CONFIGURED}")
+@click.option("--voice-type", type=click.Choice(VOICE_TYPES), help=f"Kind of voice.{AS_CONFIGURED}")
+@click.option("--engine", type=click.Choice(SETTINGS["tts.engine"].choices), help=f"Speech engine.{AS_CONFIGURED}")
+@click.option("--format", "audio_format", type=click.Choice(AUDIO_FORMATS), default="mp3", help="Audio format.  [mp3]")
+@click.option("--save", "target", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Where speech is saved.")
+@click.option("--play", "audible", is_flag=True, help="Play the speech instead of saving it; with --save both.")
+@with_settings()
+def say(
+    settings: Settings,
+    text: str,
+    language: Language | None,
+    voice_type: VoiceType | None,
+    engine: Literal["edge", "espeak", "piper"] | None,
+    audio_format: AudioFormat,
+    target: Path | None,
+    audible: bool,
+) -> None:
+    """Speak TEXT, or standard input for -, without a daemon.
+
+    The speech is saved as speech-1.mp3, speech-2.mp3 and so on in the current folder, taking the next number that is
+    free; --save says another folder, or a file.
+
+    \b
+    Examples:
+      simplevoice say "Good morning" --language en --play
+      simplevoice say "صباح الخير" --language ar --voice-type male --save morning.mp3
+      fortune | simplevoice say - --language en --engine espeak --play
+    """
+    player = find_player() if audible else None
+    config = settings.config
+    from simplevoice.cli.speaking import Order, speak  # brings the speech engines' room
+
+    order = Order(
+        text=sys.stdin.read() if text == "-" else text,
+        language=language or config.conversation.language,
+        voice_type=voice_type or config.conversation.voice_type,
+        audio_format=(playable_format(player, audio_format) if player else None) or audio_format,
+        save=target is not None or player is None,
+        target=target,
+        player=player,
+    )
+    asyncio.run(speak(_with_engine(config, engine), order))
+
+
+def _with_engine(config: Config, engine: Literal["edge", "espeak", "piper"] | None) -> Config:
+    if engine is None:
+        return config
+    return msgspec.structs.replace(config, tts=msgspec.structs.replace(config.tts, engine=engine))

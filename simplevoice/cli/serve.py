@@ -1,0 +1,33 @@
+"""``simplevoice serve``."""
+
+import click
+
+from simplevoice.cli.options import SectionedCommand, with_settings
+from simplevoice.config_sources import Settings
+from simplevoice.config_table import SECTIONS
+from simplevoice.config_text import describe
+
+
+@click.command(cls=SectionedCommand)
+@with_settings(*SECTIONS, daemon=True)
+@click.option("--print-config", is_flag=True, help="Show the settings in force and where each came from, and exit.")
+def serve(settings: Settings, print_config: bool) -> int:
+    """Run the daemon: conversations over ws://HOST:PORT/ws/simple-voice-chat.
+
+    It needs no configuration, no account and no GPU. Every flag below is also a key of the configuration file and a
+    variable: --stt-model is "model" under [stt], and SIMPLEVOICE_STT_MODEL; the flags of the first section have no
+    prefix. Flags go before variables, those before --config, and that before /etc/simplevoice/simplevoice.toml.
+
+    \b
+    Examples:
+      simplevoice serve
+      simplevoice serve --host 0.0.0.0 --path-prefix /api/v1
+      simplevoice serve --stt-model large-v3-turbo --llm-base-url http://127.0.0.1:11434/v1 --llm-model qwen3
+      simplevoice serve --config my.toml --print-config
+    """
+    if print_config:
+        click.echo(describe(settings), nl=False)
+        return 0
+    from simplevoice.server.run import run  # brings every engine's room
+
+    return run(settings.config)

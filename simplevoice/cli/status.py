@@ -1,0 +1,42 @@
+"""``simplevoice status``."""
+
+import asyncio
+
+import click
+
+from simplevoice.cli.target import status_url, target_options
+
+
+@click.command()
+@click.option("--json", "raw", is_flag=True, help="Print the daemon's JSON as it is; with --watch a line each time.")
+@click.option("--watch", is_flag=True, help="Go on until ctrl-C.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 3600),
+    metavar="SECONDS",
+    default=1.0,
+    show_default=True,
+    help="Pause of --watch.",
+)
+@target_options
+def status(raw: bool, watch: bool, interval: float, url: str, token: str | None) -> int:
+    """Show what a running daemon is doing: its engines, its connections, how fast it answers.
+
+    Where the daemon asks for tokens, the connections are listed only for one who has one. The exit code is 1 when no
+    daemon answers.
+
+    \b
+    Examples:
+      simplevoice status
+      simplevoice status --watch
+      simplevoice status --json | jq .service_health
+    """
+    from simplevoice.cli.watching import show, watch_until_interrupted  # aiohttp takes long to import
+
+    page = status_url(url)
+    if not watch:
+        return asyncio.run(show(page, token, raw=raw))
+    try:
+        return asyncio.run(watch_until_interrupted(page, token, interval, raw=raw))
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,165 @@
+"""``simplevoice talk``."""
+
+import asyncio
+import sys
+import textwrap
+import uuid
+from pathlib import Path
+
+import click
+import msgspec
+
+from simplevoice.cli.sound import find_player, playable_format
+from simplevoice.cli.target import target_options
+from simplevoice.types import (
+    AUDIO_FORMATS,
+    INPUT_FORMATS,
+    LANGUAGES,
+    VOICE_TYPES,
+    AudioFormat,
+    InputFormat,
+    Language,
+    VoiceType,
+)
+
+CONTAINERS: dict[str, InputFormat] = {
+    **{f".{name}": name for name in INPUT_FORMATS},
+    ".mp4": "m4a",
+    ".oga": "ogg",
+    ".opus": "ogg",
+    ".weba": "webm",
+}
+"""The container that a file's name promises; the daemon looks at the bytes."""
+
+
+class Utterance(msgspec.Struct, frozen=True):
+    """What to send: the bytes of a recording, a file that holds one, or a text."""
+
+    label: str
+    path: Path | None = None
+    audio: bytes | None = None
+    text: str | None = None
+
+    @property
+    def container(self) -> InputFormat | None:
+        """Tell the container by the name, None when it tells nothing."""
+        return CONTAINERS.get(self.path.suffix.lower()) if self.path else None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Where to talk, what to ask for, and what to do with the answers."""
+
+    url: str
+    token: str | None
+    parameters: dict[str, str]
+    binary: bool
+    turn_seconds: float
+    save: bool
+    target: Path | None
+    player: str | None
+    raw: bool
+
+
+@click.command()
+@click.option(
+    "--file", "files", multiple=True, metavar="FILE", help="Recording or folder of some; - is standard input."
+)
+@click.option("--text", "texts", multiple=True, help="Typed turn, sent after the files.")
+@click.option("--language", type=click.Choice(LANGUAGES), help="Language spoken; the daemon's default otherwise.")
+@click.option("--voice-type", type=click.Choice(VOICE_TYPES), help="Voice of the answer.")
+@click.option("--format", "audio_format", type=click.Choice(AUDIO_FORMATS), help="Audio format of the answer.")
+@click.option("--save", "target", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Where answers are saved.")
+@click.option("--play", is_flag=True, help="Play answers instead of saving them; with --save both.")
+@click.option("--json", "raw", is_flag=True, help="Print the daemon's messages, one a line; save only with --save.")
+@click.option("--binary", is_flag=True, help="Send recordings as binary messages, not as base64 in JSON.")
+@click.option("--session-id", help="Conversation to go on with.")
+@click.option("--connection-id", help="Name of the connection.  [default: a new one]")
+@click.option(
+    "--timeout",
+    "turn_seconds",
+    type=click.FloatRange(min=0, min_open=True, max=3600),
+    metavar="SECONDS",
+    default=90,
+    show_default=True,
+    help="How long an answer may take.",
+)
+@target_options
+def talk(
+    files: tuple[str, ...],
+    texts: tuple[str, ...],
+    language: Language | None,
+    voice_type: VoiceType | None,
+    audio_format: AudioFormat | None,
+    target: Path | None,
+    play: bool,
+    raw: bool,
+    binary: bool,
+    session_id: str | None,
+    connection_id: str | None,
+    turn_seconds: float,
+    url: str,
+    token: str | None,
+) -> int:
+    """Send recordings or text to a running daemon, and get spoken answers.
+
+    Everything of one call is one conversation: a turn after the other, on one connection. Each answer is saved as
+    reply-1.mp3, reply-2.mp3 and so on in the current folder, taking the next number that is free; --save says
+    another folder, or a file for a single answer. The exit code is 1 when a turn got no answer.
+
+    \b
+    Examples:
+      simplevoice talk --file question.wav --language en
+      simplevoice talk --text "What is the capital of Egypt?" --language en --play
+      simplevoice talk --file recordings/ --save answers/
+      arecord -d 5 -f S16_LE -r 16000 | simplevoice talk --file - --language ar --play
+    """
+    utterances = _utterances(files, texts)
+    if not utterances:
+        raise click.UsageError("nothing to say: give --file or --text.")
+    if target is not None and not target.is_dir() and len(utterances) > 1:
+        raise click.UsageError(f"--save {target} is no folder, and there are {len(utterances)} answers to save.")
+    player = find_player() if play else None
+    if player:
+        audio_format = playable_format(player, audio_format)
+    parameters = {
+        "connection_id": connection_id or f"talk-{uuid.uuid4().hex[:12]}",
+        "session_id": session_id,
+        "language": language,
+        "voice_type": voice_type,
+        "audio_format": audio_format,
+        "turn_detection": "none",
+        "response_mode": "complete",
+    }
+    plan = Plan(
+        url=url,
+        token=token,
+        parameters={name: value for name, value in parameters.items() if value is not None},
+        binary=binary,
+        turn_seconds=turn_seconds,
+        save=target is not None or not (play or raw),
+        target=target,
+        player=player,
+        raw=raw,
+    )
+    from simplevoice.cli.talking import talk_through  # aiohttp takes longer to import than --help may take
+
+    return asyncio.run(talk_through(plan, utterances))
+
+
+def _utterances(files: tuple[str, ...], texts: tuple[str, ...]) -> list[Utterance]:
+    found = [utterance for name in files for utterance in _from_file(name)]
+    return found + [Utterance(label=f'"{textwrap.shorten(text, 40)}"', text=text) for text in texts]
+
+
+def _from_file(name: str) -> list[Utterance]:
+    if name == "-":
+        return [Utterance(label="standard input", audio=sys.stdin.buffer.read())]
+    path = Path(name)
+    if not path.is_dir():
+        if not path.exists():
+            raise click.UsageError(f"there is no file {name}.")
+        return [Utterance(label=path.name, path=path)]
+    recordings = sorted(file for file in path.iterdir() if file.suffix.lower() in CONTAINERS)
+    if not recordings:
+        raise click.UsageError(f"{name} holds no recording: {', '.join(CONTAINERS)}.")
+    return [Utterance(label=file.name, path=file) for file in recordings]

@@ -1,0 +1,68 @@
+"""``simplevoice say`` with the real local voice."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from simplevoice.cli import main
+from simplevoice.speech.codec import decode
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Commands save into an empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def say(*args: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, ["say", "--engine", "espeak", *args], input=stdin)
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "Good morning to you"), ("ar", "صباح الخير")])
+def test_speech_is_saved(folder: Path, language: str, text: str) -> None:
+    result = say(text, "--language", language)
+    assert result.exit_code == 0, result.stderr
+    path, _, rest = result.stdout.strip().partition(", ")
+    assert path == "speech-1.mp3"
+    assert rest.endswith(" s of mp3 by espeak")
+    spoken = decode((folder / path).read_bytes(), max_seconds=10)
+    assert len(spoken) > 500
+    assert spoken.dBFS > -40
+
+
+def test_a_text_from_standard_input_goes_to_the_named_file(folder: Path) -> None:
+    result = say("-", "--language", "en", "--format", "wav", "--save", "out.wav", stdin="good morning")
+    assert result.stdout.startswith("out.wav, ")
+    assert len(decode((folder / "out.wav").read_bytes(), max_seconds=10)) > 300
+
+
+def test_the_configuration_decides_what_was_not_said(folder: Path) -> None:
+    (folder / "my.toml").write_text('[conversation]\nlanguage = "en"\n[tts]\nengine = "espeak"\n')
+    result = CliRunner().invoke(main, ["say", "hello", "--config", "my.toml"])
+    assert result.exit_code == 0, result.stderr
+    assert "by espeak" in result.stdout
+
+
+def test_play_saves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "bin").mkdir()
+    player = folder / "bin" / "mpv"
+    player.write_text(f"#!/bin/sh\necho played > {folder}/played\n")
+    player.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder / "bin"))
+    assert say("hello", "--language", "en", "--play").exit_code == 0
+    assert (folder / "played").exists()
+    assert not list(folder.glob("speech-*"))
+
+
+def test_a_text_without_words_fails_in_one_line() -> None:
+    result = say("...")
+    assert (result.exit_code, result.stderr) == (1, "error: the text has nothing to pronounce\n")
+
+
+def test_a_wrong_setting_is_exit_code_2(folder: Path) -> None:
+    (folder / "my.toml").write_text("[tts]\nengine = 5\n")
+    result = say("hello", "--config", "my.toml")
+    assert result.exit_code == 2
+    assert result.stderr == "error: tts.engine, from my.toml, is 5; it must be one of edge, espeak, piper\n"
