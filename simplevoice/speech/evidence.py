@@ -4,7 +4,8 @@ Neither is enough alone. Smart Turn calls many a pause between clauses finished,
 Whisper closes nearly everything with a period, so a period says nothing; but it doesn't write a question mark, a
 comma, an ellipsis or a last "and" without a reason. Hence:
 
-- words that are seldom the last ones, or a number that is being dictated: unfinished, whatever it sounds like;
+- words that are seldom the last ones, a condition without its consequence, or a number that is being dictated:
+  unfinished, whatever it sounds like;
 - a question, unless it sounds unfinished: finished;
 - whatever else sounds finished: unknown, since people pause after a sentence and then say another;
 - whatever else sounds unfinished: hesitant.
@@ -46,7 +47,7 @@ _OPEN_PHRASE = re.compile(
 )
 
 # An English preposition ends a question or a relative clause ("what are you looking for") and little else.
-_PREPOSITIONS = _words("of to for from with at")
+_PREPOSITIONS = _words("of to for from with at in")
 _RELATIVE = _words("what who whom whose which where that how")
 
 # A clause that begins so needs another one, which a comma would set off.
@@ -61,43 +62,46 @@ _DIGIT = re.compile(
     r"\d+|zero|oh|one|two|three|four|five|six|seven|eight|nine"
     r"|صفر|واحده?|ا?[ثت]ن(?:ان|ين)|[ثت]لا[ثت]ه?|اربعه?|خمسه?|سته?|سبعه?|[ثت]مان(?:يه?)?|تسعه?"
 )
-_NUMBER_NOUN = _words("number phone code pin رقم رقمي الرقم هاتفي رمز الرمز")
+_NUMBER_NOUN = _words("number phone code pin address رقم رقمي الرقم هاتفي رمز الرمز عنواني")
+
+
+_BUT_SOUNDS_UNFINISHED = {
+    Verdict.FINISHED: Verdict.UNKNOWN,
+    Verdict.UNKNOWN: Verdict.HESITANT,
+    Verdict.UNFINISHED: Verdict.UNFINISHED,
+}
 
 
 def judge(text: str | None, probability: float | None, language: Language) -> Verdict:
     """Weigh the transcript of the turn so far and Smart Turn's probability; None is what isn't known."""
     words = weigh_words(text, language) if text else Verdict.UNKNOWN
-    if probability is None or probability >= SOUNDS_FINISHED or words not in (Verdict.FINISHED, Verdict.UNKNOWN):
+    if probability is None or probability >= SOUNDS_FINISHED:
         return words
-    return Verdict.UNKNOWN if words is Verdict.FINISHED else Verdict.HESITANT
+    return _BUT_SOUNDS_UNFINISHED[words]
 
 
 def weigh_words(text: str, language: Language) -> Verdict:
-    """Tell what the words alone say: UNKNOWN for a plain statement."""
+    """Tell what the words alone say: FINISHED for a question, UNKNOWN for a plain statement, or UNFINISHED."""
     text = _plain(text).rstrip(_CLOSING_QUOTES)
     tokens = _TOKEN.findall(text)
     if not tokens:
         return Verdict.UNKNOWN
-    question = bool(_QUESTION_MARK.search(text))
+    question = _QUESTION_MARK.search(text) is not None
     if _OPEN_MARK.search(text) or tokens[-1] in _OPEN[language] or _OPEN_PHRASE.search(" ".join(tokens)):
         return Verdict.UNFINISHED
     if tokens[-1] in _PREPOSITIONS:
-        return Verdict.UNKNOWN if _RELATIVE.intersection(tokens) else Verdict.UNFINISHED
+        return Verdict.UNKNOWN if question or _RELATIVE.intersection(tokens) else Verdict.UNFINISHED
     if question:
         return Verdict.FINISHED
-    if _is_dictating(tokens):
-        return Verdict.UNFINISHED
-    if tokens[0] in _CONDITION and not re.search("[,،]", text):
-        return Verdict.HESITANT
-    return Verdict.UNKNOWN
+    condition = tokens[0] in _CONDITION and not re.search("[,،]", text)
+    return Verdict.UNFINISHED if condition or _is_dictating(tokens) else Verdict.UNKNOWN
 
 
 def _is_dictating(tokens: list[str]) -> bool:
-    """Tell whether the last words are digits one by one or in groups, or one group of a number that was announced."""
+    """Tell whether the last words are digits or groups of them, more than one, or one after the word for a number."""
     digits = 0
     for token in reversed(tokens):
         if not _DIGIT.fullmatch(token):
             break
         digits += 1
-    announced = digits == 1 and len(tokens[-1]) >= 3 and tokens[-1].isdigit()
-    return digits > 1 or (announced and not _NUMBER_NOUN.isdisjoint(tokens))
+    return digits > 1 or (digits == 1 and tokens[-1].isdigit() and not _NUMBER_NOUN.isdisjoint(tokens))
