@@ -1,0 +1,56 @@
+"""How much sound Whisper's encoder gets to see: the utterance and some silence behind it, not always 30 s.
+
+Whisper is trained on windows of 30 s, and the encoder's cost grows with the window, not with the speech in it. A window
+cut to the speech gives the same words in a fraction of the time, but with too little silence behind the speech the
+decoder doesn't find its end and says it again, above all for a single short word.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from simplevoice.types import INPUT_SAMPLE_RATE
+
+Samples = npt.NDArray[np.float32]
+"""Sound at 16 kHz, within -1..1, shape (samples,)."""
+
+FULL_SECONDS = 30.0
+"""What Whisper was trained on, and the most that its positional embedding reaches."""
+
+FLOOR_SECONDS = 9.0
+"""Of windows of 1 to 9 s for a single word, the first that leads the decoder into loops no more often than 30 s."""
+
+MARGIN_SECONDS = 2.0
+
+LONGEST_PIECE_SECONDS = FULL_SECONDS - MARGIN_SECONDS
+SHORTEST_PIECE_SECONDS = LONGEST_PIECE_SECONDS / 2
+PAUSE_SECONDS = 0.3
+
+
+def window_seconds(speech_seconds: float) -> float:
+    """Choose the window for speech of a length: never below the floor, never above 30 s."""
+    return min(FULL_SECONDS, max(FLOOR_SECONDS, speech_seconds + MARGIN_SECONDS))
+
+
+def fit(samples: Samples, seconds: float) -> Samples:
+    """Cut, or fill up with silence, to a length."""
+    length = round(seconds * INPUT_SAMPLE_RATE)
+    return np.pad(samples[:length], (0, max(0, length - len(samples))))
+
+
+def split_at_pauses(samples: Samples) -> list[Samples]:
+    """Divide what is longer than a window at the quietest moments of its second half, so that no word is cut."""
+    longest = round(LONGEST_PIECE_SECONDS * INPUT_SAMPLE_RATE)
+    shortest = round(SHORTEST_PIECE_SECONDS * INPUT_SAMPLE_RATE)
+    pieces: list[Samples] = []
+    while len(samples) > longest:
+        cut = shortest + _quietest(samples[shortest:longest])
+        pieces.append(samples[:cut])
+        samples = samples[cut:]
+    return [*pieces, samples]
+
+
+def _quietest(samples: Samples) -> int:
+    """Find the middle of the pause-long stretch with the least energy."""
+    pause = round(PAUSE_SECONDS * INPUT_SAMPLE_RATE)
+    energy = np.cumsum(np.square(samples, dtype=np.float64))
+    return int(np.argmin(energy[pause:] - energy[:-pause])) + pause // 2
