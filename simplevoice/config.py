@@ -158,7 +158,7 @@ class EndpointingConfig(Section, frozen=True):
 
 
 class TurnsConfig(EndpointingConfig, frozen=True):
-    """How turns are found in a continuous stream (server_vad), and what is done before one is surely over."""
+    """How turns are found in a stream (server_vad), and what is done ahead."""
 
     smart_turn: Annotated[bool, Meta(description="Ask the Smart Turn model whether the speech sounds finished.")] = True
     early_transcription: Annotated[

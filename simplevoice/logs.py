@@ -29,13 +29,16 @@ QUIET = (
     "filelock",
     "fsspec",
     "httpcore",
+    "httpcore2",
     "httpx",
+    "httpx2",
     "huggingface_hub",
     "openai",
+    "piper",
     "pydub",
     "urllib3",
 )
-"""Libraries that tell at info what only their authors want to know."""
+"""Libraries that tell at info what only their authors want to know, and at debug what was said, and with which key."""
 
 OFF = ("aiohttp.access",)
 """One line a turn is logged instead, with the stage times."""

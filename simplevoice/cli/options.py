@@ -68,8 +68,10 @@ def _title(param: click.Parameter) -> str:
 
 
 def _default_words(setting: Setting) -> str:
-    if setting.default in (None, ()) or setting.kind is bool:
+    if setting.default in (None, ()):
         return ""
+    if setting.kind is bool:
+        return " [on]" if setting.default else " [off]"
     shown = f"{setting.default:g}" if setting.kind is float else setting.default
     return f" [{shown}]"
 

@@ -45,7 +45,7 @@ def say(
     \b
     Examples:
       simplevoice say "Good morning" --language en --play
-      simplevoice say "صباح الخير" --language ar --voice-type male --save morning.mp3
+      simplevoice say "صباح الخير" --voice-type male --save morning.mp3
       fortune | simplevoice say - --language en --engine espeak --play
     """
     player = find_player() if audible else None

@@ -111,7 +111,7 @@ def talk(
       simplevoice talk --file question.wav --language en
       simplevoice talk --text "What is the capital of Egypt?" --language en --play
       simplevoice talk --file recordings/ --save answers/
-      arecord -d 5 -f S16_LE -r 16000 | simplevoice talk --file - --language ar --play
+      arecord -d 5 -f cd | simplevoice talk --file - --play
     """
     utterances = _utterances(files, texts)
     if not utterances:

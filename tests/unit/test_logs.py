@@ -89,7 +89,7 @@ def test_the_level_holds_for_both() -> None:
     assert [line["event"] for line in lines(stream)] == ["high", "high"]
 
 
-@pytest.mark.parametrize("name", ["httpx", "faster_whisper", "huggingface_hub"])
+@pytest.mark.parametrize("name", ["httpx", "httpx2", "httpcore2.http11", "openai", "faster_whisper", "huggingface_hub"])
 def test_noisy_libraries_tell_only_warnings(name: str) -> None:
     stream = io.StringIO()
     with logs.configure(LoggingConfig(format="json", level="debug"), stream):

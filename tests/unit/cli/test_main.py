@@ -110,3 +110,9 @@ except SystemExit:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
     assert run.stdout.startswith("Usage: ")
     assert run.stderr.split() == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_fits_a_terminal_of_80_columns(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"], prog_name="simplevoice", env={"COLUMNS": "80"})
+    assert [line for line in result.output.splitlines() if len(line) > 80] == []
