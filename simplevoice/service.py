@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 import structlog
+from pydub import AudioSegment
 
 from simplevoice import llm, stt
 from simplevoice.config import Config, LimitsConfig
@@ -17,6 +18,7 @@ from simplevoice.llm import LanguageModel
 from simplevoice.models.store import ModelStore
 from simplevoice.performance import Performance
 from simplevoice.pipeline import Engines
+from simplevoice.speech.codec import decode, wav_bytes
 from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.vad import VoiceActivityModel
 from simplevoice.stt import Transcriber
@@ -151,6 +153,8 @@ def open_ears(config: Config) -> Ears:
     """Load the small models. Blocks. Raises ModelError; without Smart Turn it goes on."""
     store = ModelStore(config.models)
     voice_activity = VoiceActivityModel(store.ensure("silero-vad") / "silero_vad.onnx")
+    # The first decoding and the first frame are the slowest: libav and onnxruntime set themselves up.
+    voice_activity.speech_spans(decode(wav_bytes(AudioSegment.silent(100, frame_rate=16_000)), max_seconds=1.0))
     if not config.turns.smart_turn:
         return Ears(voice_activity, None)
     try:
