@@ -1,7 +1,7 @@
 """The language model: the abstract engine, and how one is made by its name."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from importlib import import_module
 from typing import Literal
 
@@ -34,14 +34,20 @@ class LanguageModel(Engine):
         """The languages that the model answers in sensibly."""
 
     @abstractmethod
-    def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncIterator[str]:
+    def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
         """Stream the reply to the last message as pieces of text, as they are made. Raises ReplyError.
 
         ``messages`` begins with the system prompt. Closing the iterator ends the request at once.
         """
 
 
-def create(name: str, config: LlmConfig, models: ModelsConfig) -> LanguageModel:
+def create(config: LlmConfig, models: ModelsConfig) -> LanguageModel:
+    """Make what the configuration answers with, unloaded: the engine that was chosen, and echo beside it."""
+    chosen: LanguageModel = import_module("simplevoice.llm.choice").ChosenModel(config, models)
+    return chosen
+
+
+def create_engine(name: str, config: LlmConfig, models: ModelsConfig) -> LanguageModel:
     """Make an engine, unloaded. Only its own file, and so its own libraries, are imported."""
     module, _, cls = ENGINES[name].partition(":")
     engine: LanguageModel = getattr(import_module(module), cls)(config, models)

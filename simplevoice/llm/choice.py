@@ -1,0 +1,87 @@
+"""What answers: the engine that the settings ask for or suggest, and echo in the languages that it does not speak."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+import structlog
+
+from simplevoice.config import LlmConfig, ModelsConfig
+from simplevoice.engine import EngineHealth
+from simplevoice.errors import ModelError
+from simplevoice.llm import ChatMessage, LanguageModel, create_engine
+from simplevoice.llm.echo import EchoModel
+from simplevoice.types import LANGUAGES, Language
+
+log = structlog.get_logger(__name__)
+
+
+class ChosenModel(LanguageModel):
+    """Routes by language. ``health().detail`` says what was chosen and why."""
+
+    name = "auto"
+
+    def __init__(self, config: LlmConfig, models: ModelsConfig) -> None:
+        self._config = config
+        self._echo = EchoModel(config, models)
+        chosen, self._reason = _choose(config)
+        self._chosen = create_engine(chosen, config, models)
+        self._model = self._chosen
+
+    @property
+    def languages(self) -> frozenset[Language]:
+        """All, thanks to echo."""
+        return frozenset(LANGUAGES)
+
+    async def load(self) -> None:
+        """Load what was chosen; left to itself, make do with echo where no weights can be had."""
+        await self._echo.load()
+        self._model = self._chosen
+        try:
+            await self._chosen.load()
+        except ModelError as error:
+            if self._config.engine != "auto":
+                raise
+            self._model = self._echo
+            log.warning("no_language_model", problem=str(error))
+        health = self.health()
+        log.info("language_model_chosen", engine=health.engine, model=health.model, why=health.detail)
+
+    async def warm_up(self) -> None:
+        """Warm up what was chosen."""
+        await self._model.warm_up()
+
+    async def release(self) -> None:
+        """Let what was chosen give back what conversations held."""
+        await self._model.release()
+
+    async def close(self) -> None:
+        """Unload both."""
+        await self._chosen.close()
+        await self._echo.close()
+
+    def health(self) -> EngineHealth:
+        """Tell the health of what was chosen, and why it was; degraded when nothing but echo can answer."""
+        health = self._model.health()
+        if self._model is not self._chosen:
+            detail = f"{self._reason}; {self._chosen.health().detail}"
+            return EngineHealth(health.engine, "degraded", detail=detail)
+        reasons = [self._reason, health.detail]
+        if unspoken := sorted(self.languages - self._model.languages):
+            reasons.append(f"it does not speak {', '.join(unspoken)}: echo does")
+        detail = "; ".join(reason for reason in reasons if reason)
+        return EngineHealth(health.engine, health.state, health.model, health.device, detail)
+
+    def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+        """Stream the reply of the engine that speaks the language."""
+        model = self._model if language in self._model.languages else self._echo
+        return model.reply(messages, language)
+
+
+def _choose(config: LlmConfig) -> tuple[str, str]:
+    """Return the name of an engine and the reason for it."""
+    if config.engine != "auto":
+        return config.engine, "llm.engine asks for it"
+    if config.base_url:
+        return "openai", "llm.base_url is set"
+    if config.api_key:
+        return "openai", "llm.api_key is set"
+    return "llama", "neither llm.base_url nor llm.api_key is set"
