@@ -312,7 +312,7 @@ class Conversation:
             voice=Voice(spoken, settings.voice_type, settings.voice, settings.rate),
             audio_format=settings.audio_format,
             streaming=settings.response_mode == "stream",
-            instructions=settings.instructions,
+            instructions=settings.instructions or self._config.llm.instructions,
             ended_at=time.monotonic() if ended_at is None else ended_at,
         )
         return Turn(f"turn_{uuid.uuid4().hex[:12]}", request, self._context)

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from simplevoice.config import Config
 from simplevoice.errors import ErrorCode
 from simplevoice.protocol import (
     AudioMessage,
@@ -15,7 +16,7 @@ from simplevoice.protocol import (
     TextMessage,
     VoiceResponse,
 )
-from tests.fakes.client import connected
+from tests.fakes.client import connected, with_changes
 from tests.fakes.engines import FakeEngines
 from tests.unit.test_pipeline import wav
 
@@ -146,3 +147,18 @@ async def test_a_client_that_is_replaced_during_a_turn_is_told() -> None:
         assert client.all(Interrupted)[0].reason == "replaced"
         assert client.closed == (1008, b"replaced")
         assert client.history.exchanges[0].user == "hello"
+
+
+async def test_the_operators_instructions_hold_until_the_client_gives_its_own() -> None:
+    fakes = FakeEngines()
+    config = with_changes(Config(), "llm", instructions="You are a librarian.")
+    async with connected(fakes, config) as client:
+        for n, update in enumerate(
+            (SessionUpdate(), SessionUpdate(instructions="A pirate."), SessionUpdate(instructions=None))
+        ):
+            await client.say(update)
+            await client.say(TextMessage(text="hello"))
+            await client.next(VoiceResponse, n + 1)
+        prompts = [messages[0].content for messages in fakes.model.received]
+        assert ["librarian" in prompt for prompt in prompts] == [True, False, True]
+        assert "pirate" in prompts[1]
