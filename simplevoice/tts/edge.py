@@ -119,10 +119,11 @@ class EdgeSpeaker(Speaker):
             raise SpeechError("Edge sent audio that is no MP3")
 
     def _request(self, text: str, voice: Voice) -> "_Request":
+        name = self._voice_name(voice)
         try:
             communicate = Communicate(
                 text,
-                self._voice_name(voice),
+                name,
                 rate=voice.rate or self._config.rate,
                 boundary="WordBoundary",
                 connector=(connector := _Connector()),
@@ -130,7 +131,7 @@ class EdgeSpeaker(Speaker):
             )
         except ValueError as error:
             raise SpeechError(f"Edge can't be asked so: {error}", code=ErrorCode.INVALID_PARAMETER) from error
-        return _Request(communicate, connector, named=voice.name is not None)
+        return _Request(communicate, connector, named=name == voice.name)
 
     def _voice_name(self, voice: Voice) -> str:
         if voice.name and OWN_NAME.fullmatch(voice.name):

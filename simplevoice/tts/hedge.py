@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Self
 
 from simplevoice.errors import SpeechError
 from simplevoice.tts import SpeechChunk
 
 
 class Attempt:
-    """A synthesis that was started, and whose first audio is awaited. Close it, whatever became of it."""
+    """A synthesis that was started, and whose first audio is awaited. Close it, whatever became of it.
+
+    Iterating over it gives all audio from the first on, or raises SpeechError.
+    """
 
     def __init__(self, stream: AsyncGenerator[SpeechChunk]) -> None:
         self._stream = stream
+        self._begun = False
         self._first = asyncio.create_task(self._pull_first())
 
     @property
@@ -39,11 +44,14 @@ class Attempt:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         return self.speaks
 
-    async def chunks(self) -> AsyncGenerator[SpeechChunk]:
-        """Yield all audio from the first on. Raises SpeechError."""
-        yield await self._first
-        async for chunk in self._stream:
-            yield chunk
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SpeechChunk:
+        if self._begun:
+            return await anext(self._stream)
+        self._begun = True
+        return await self._first
 
     async def close(self) -> None:
         """Stop the synthesis, wherever it is."""

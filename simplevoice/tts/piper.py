@@ -46,19 +46,18 @@ class PiperSpeaker(Speaker):
         self._threads: ThreadPoolExecutor | None = None
 
     async def load(self) -> None:
-        """Find out which voices are installed. Raises SpeechError when none is, or when piper-tts isn't."""
+        """Open the installed voices. Raises SpeechError when there is none, or piper-tts isn't installed."""
         if self._threads is not None:
             return
         if not _installed():
             raise SpeechError("piper-tts is not installed: pip install 'simplevoice[piper]'")
-        self._present = await asyncio.to_thread(self._find_present)
-        if not self._present:
+        present = await asyncio.to_thread(self._find_present)
+        if not present:
             raise SpeechError(f"no piper voice is there: simplevoice models pull {' '.join(VOICES.values())}")
-        self._threads = ThreadPoolExecutor(SENTENCES_AT_ONCE, thread_name_prefix="piper")
-
-    async def warm_up(self) -> None:
-        for name in self._present:
+        for name in present:
             await self._open(name)
+        self._present = present
+        self._threads = ThreadPoolExecutor(SENTENCES_AT_ONCE, thread_name_prefix="piper")
 
     async def release(self) -> None:
         """Drop the prepared voices, some 60 MB each. A sentence that is being spoken keeps its own to its end."""
@@ -92,14 +91,11 @@ class PiperSpeaker(Speaker):
         text = speakable(text)
         if self._threads is None or not self.supports(voice):
             raise SpeechError(f"piper has no {voice.voice_type} voice for {voice.language} here")
+        threads = self._threads
         opened = await self._open(VOICES[voice.language, voice.voice_type])
         sentences = opened.speak(text, pace(voice.rate or self._rate))
-        loop = asyncio.get_running_loop()
-        try:
-            while (data := await loop.run_in_executor(self._threads, next, sentences, None)) is not None:
-                yield SpeechChunk(data, "pcm16", opened.sample_rate, self.name)
-        except (RuntimeError, ValueError) as error:
-            raise SpeechError(f"piper failed: {error}") from error
+        while (data := await _next(sentences, threads)) is not None:
+            yield SpeechChunk(data, "pcm16", opened.sample_rate, self.name)
 
     async def _open(self, name: str) -> "_OpenVoice":
         async with self._opening:
@@ -108,9 +104,8 @@ class PiperSpeaker(Speaker):
             return self._opened[name]
 
     def _load_voice(self, name: str) -> "_OpenVoice":
-        folder = self._store.path(name)
         try:
-            return _OpenVoice(next(folder.glob("*.onnx")))
+            return _OpenVoice(next(self._store.path(name).glob("*.onnx")))
         except Exception as error:
             raise SpeechError(f"piper can't open {name}: {error}") from error
 
@@ -142,6 +137,13 @@ class _OpenVoice:
         # Two brackets would begin phonemes in place of text.
         for sentence in self._voice.synthesize(text.replace("[[", "[ ["), how):
             yield sentence.audio_int16_bytes
+
+
+async def _next(sentences: Iterator[bytes], threads: ThreadPoolExecutor) -> bytes | None:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, next, sentences, None)
+    except Exception as error:
+        raise SpeechError(f"piper failed: {error}") from error
 
 
 def _installed() -> bool:

@@ -131,12 +131,12 @@ class SpeechPolicy(Speaker):
                 if not await remote.speaks_before(local):
                     self._edge_failed(remote.failure or SpeechError("Edge gave no audio in time"), edge, voice)
                     await remote.close()
-                    async for chunk in local.chunks():
+                    async for chunk in local:
                         yield chunk
                     return
                 await local.close()
             try:
-                async for chunk in remote.chunks():
+                async for chunk in remote:
                     yield chunk
             except SpeechError as error:
                 self._edge_failed(error, edge, voice)
@@ -159,7 +159,7 @@ class SpeechPolicy(Speaker):
                 continue
             attempt = Attempt(speaker.synthesize(text, voice))
             try:
-                async for chunk in attempt.chunks():
+                async for chunk in attempt:
                     yield chunk
                 return
             except SpeechError as error:
@@ -193,7 +193,7 @@ class SpeechPolicy(Speaker):
             try:
                 if not await attempt.speaks_within(self._config.first_audio_seconds):
                     raise attempt.failure or SpeechError("Edge gave no audio in time")
-                async for _ in attempt.chunks():
+                async for _ in attempt:
                     pass
                 self._breaker.succeed()
             except SpeechError as error:

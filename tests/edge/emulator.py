@@ -45,6 +45,7 @@ class Fault(StrEnum):
     FORBIDDEN_WITHOUT_TIME = auto()
     TOO_MANY_REQUESTS = auto()
     UNAVAILABLE = auto()
+    NOT_FOUND = auto()
     SILENT_HANDSHAKE = auto()
     SLOW_FIRST_BYTE = auto()
     NO_AUDIO = auto()
@@ -61,6 +62,7 @@ _STATUS: dict[Fault | None, int] = {
     Fault.FORBIDDEN_WITHOUT_TIME: 403,
     Fault.TOO_MANY_REQUESTS: 429,
     Fault.UNAVAILABLE: 503,
+    Fault.NOT_FOUND: 404,
 }
 
 
@@ -77,8 +79,9 @@ class Spoken(msgspec.Struct, frozen=True):
 class EdgeEmulator:
     """Serves until the context ends. In this process edge-tts trusts its CA from the first one on.
 
-    It is reached through ``proxy_url``, or through ``resolver``. ``fault`` may be set at any time; what hangs goes on
-    when ``go_on`` is set. ``clock`` is the service's own. ``unused`` is set while nobody is connected.
+    It is reached through ``proxy_url``, or through ``resolver``. ``fault`` may be set at any time. ``hanging`` is set
+    when a request hangs by its fault, and it goes on when ``go_on`` is set. ``unused`` is set while nobody is
+    connected. ``clock`` is the service's own.
     """
 
     def __init__(self, fault: Fault | None = None, *, clock: Callable[[], float] = time.time) -> None:
@@ -86,8 +89,7 @@ class EdgeEmulator:
         self.clock = clock
         self.handshakes: list[web.Request] = []
         self.spoken: list[Spoken] = []
-        self.connected = asyncio.Event()
-        self.asked = asyncio.Event()
+        self.hanging = asyncio.Event()
         self.go_on = asyncio.Event()
         self.unused = asyncio.Event()
         self.unused.set()
@@ -137,7 +139,6 @@ class EdgeEmulator:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.handshakes.append(request)
-        self.connected.set()
         self.unused.clear()
         self._connections += 1
         try:
@@ -149,7 +150,7 @@ class EdgeEmulator:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.fault is Fault.SILENT_HANDSHAKE:
-            await self.go_on.wait()
+            await self._hang()
         if self.fault in _STATUS or not self._token_is_right(request):
             date = "at no time" if self.fault is Fault.FORBIDDEN_WITHOUT_TIME else formatdate(self.clock(), usegmt=True)
             return web.Response(status=_STATUS.get(self.fault, 403), headers={"Date": date})
@@ -159,10 +160,13 @@ class EdgeEmulator:
         ssml = _body(await socket.receive_str(), "ssml")
         spoken = _understand(json.loads(config), ssml)
         self.spoken.append(spoken)
-        self.asked.set()
         await self._speak(_Turn(request, socket), spoken)
         await socket.close()
         return socket
+
+    async def _hang(self) -> None:
+        self.hanging.set()
+        await self.go_on.wait()
 
     def _token_is_right(self, request: web.Request) -> bool:
         if request.query.get("TrustedClientToken") != TRUSTED_CLIENT_TOKEN:
@@ -173,7 +177,7 @@ class EdgeEmulator:
 
     async def _speak(self, turn: "_Turn", spoken: Spoken) -> None:
         if self.fault is Fault.SLOW_FIRST_BYTE:
-            await self.go_on.wait()
+            await self._hang()
         await turn.send_text("turn.start", {"context": {"serviceTag": uuid.uuid4().hex}})
         await turn.send_text("response", {"context": {"serviceTag": ""}, "audio": {"type": "inline"}})
         if self.fault is Fault.GARBAGE_TEXT:
@@ -201,7 +205,7 @@ class EdgeEmulator:
 
     async def _fails_in_the_middle(self, turn: "_Turn") -> bool:
         if self.fault is Fault.STALL_IN_THE_MIDDLE:
-            await self.go_on.wait()
+            await self._hang()
         if self.fault is Fault.RESET_IN_THE_MIDDLE:
             turn.abort()
         return self.fault in (Fault.CLOSE_IN_THE_MIDDLE, Fault.RESET_IN_THE_MIDDLE)

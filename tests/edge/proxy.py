@@ -5,12 +5,15 @@ from contextlib import suppress
 
 
 class ConnectProxy:
-    """Listens on 127.0.0.1. ``asked`` holds the head of every request; ``answers`` False lets it hang before any."""
+    """Listens on 127.0.0.1. ``asked`` holds the head of every request.
+
+    ``answer`` is what it answers, and any other than 200 is its last word; with None it hangs.
+    """
 
     def __init__(self, target_port: int) -> None:
         self.asked: list[str] = []
         self.asking = asyncio.Event()
-        self.answers = True
+        self.answer: str | None = "200 Connection established"
         self._target_port = target_port
         self._server: asyncio.Server | None = None
         self._tunnels: set[asyncio.Task[None]] = set()
@@ -44,12 +47,14 @@ class ConnectProxy:
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
         self.asking.set()
-        if not self.answers:
+        if self.answer is None:
             await reader.read()
+            return
+        writer.write(f"HTTP/1.1 {self.answer}\r\n\r\n".encode())
+        if not self.answer.startswith("200"):
             return
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
         try:
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             there = asyncio.create_task(_pass_on(reader, inner_writer))
             back = asyncio.create_task(_pass_on(inner_reader, writer))
             try:

@@ -48,6 +48,7 @@ def _encode(pcm: bytes, sample_rate: int) -> bytes:
     encoder.bit_rate = BIT_RATE
     encoder.layout = "mono"
     encoder.format = "s16p"
+    encoder.options = {"compression_level": "9"}  # LAME at its quickest
     resampler = av.AudioResampler(format="s16p", layout="mono", rate=SAMPLE_RATE, frame_size=576)
     frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2").reshape(1, -1), format="s16", layout="mono")
     frame.sample_rate = sample_rate

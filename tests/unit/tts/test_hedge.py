@@ -18,7 +18,7 @@ def attempt(*steps: Step) -> Attempt:
 async def test_all_audio_is_given_from_the_first_on() -> None:
     one = attempt(AUDIO, b"\x02\x00")
     assert await one.speaks_within(10)
-    assert [chunk.data async for chunk in one.chunks()] == [AUDIO, b"\x02\x00"]
+    assert [chunk.data async for chunk in one] == [AUDIO, b"\x02\x00"]
     await one.close()
 
 
@@ -34,7 +34,7 @@ async def test_a_failure_is_known_at_once_and_kept() -> None:
     assert not await one.speaks_within(10)
     assert str(one.failure) == "broken"
     with pytest.raises(SpeechError, match="broken"):
-        await anext(one.chunks())
+        await anext(one)
     await one.close()
 
 
