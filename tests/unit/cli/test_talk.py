@@ -1,6 +1,10 @@
 """``simplevoice talk`` against a real server: what it sends, shows and saves, and how it fails."""
 
 import json
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,3 +198,19 @@ def test_recordings_that_cannot_be_sent_are_told(daemon: FakeDaemon) -> None:
 
 def test_an_answer_that_cannot_be_saved_is_told(daemon: FakeDaemon) -> None:
     fails(talk(daemon, "--text", "hello", "--save", "nowhere/answer.mp3"), "the answer can't be saved")
+
+
+def test_ctrl_c_ends_it_quietly(daemon: FakeDaemon) -> None:
+    sent = threading.Event()
+
+    def answer(_: object) -> list[Reply]:
+        sent.set()
+        return []
+
+    daemon.answer = answer
+    command = [sys.executable, "-m", "simplevoice", "talk", "--url", daemon.url, "--text", "hello"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert sent.wait(20)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stdout, stderr.strip()) == (130, b"", b"")
