@@ -13,8 +13,8 @@ import msgspec
 from simplevoice.config import EndpointingConfig
 from simplevoice.speech.vad import FRAME_MS
 
-VAD_LAG_MS = 128
-"""Silero hears speech for up to this long after it ended: 56 to 114 ms on six recordings, against the last 10 ms
+VAD_LAG_MS = 160
+"""Silero hears speech for up to this long after it ended: 56 to 136 ms on six recordings, against the last 10 ms
 within 35 dB of the loudest. The bound is shorter by it, and so holds from the last sound that a person made."""
 
 GAP_FRAMES = 3

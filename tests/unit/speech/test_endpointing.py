@@ -23,7 +23,7 @@ CONFIG = EndpointingConfig()
 MIN_SPEECH = 8  # frames: 250 ms rounded up
 TENTATIVE = 7  # 200 ms rounded up
 SILENCE = 16  # 500 ms rounded up
-BOUND = 33  # 1200 ms less Silero's lag, rounded down
+BOUND = 32  # 1200 ms less Silero's lag, rounded down
 RESUME = 3
 
 YES, NO = 0.9, 0.1
