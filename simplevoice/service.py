@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from pydub import AudioSegment
 
-from simplevoice import llm, stt
+from simplevoice import llm, stt, tts
 from simplevoice.config import Config, LimitsConfig
 from simplevoice.engine import Engine, EngineHealth
 from simplevoice.errors import ModelError, SimpleVoiceError
@@ -23,7 +23,6 @@ from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.vad import VoiceActivityModel
 from simplevoice.stt import Transcriber
 from simplevoice.tts import Speaker
-from simplevoice.tts.policy import create_policy
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +143,7 @@ def create_service(config: Config) -> SimpleVoiceService:
         config.limits,
         stt.create(config.stt, config.models),
         llm.create(config.llm, config.models),
-        create_policy(config.tts, config.voices, config.models),
+        tts.create(config.tts, config.voices, config.models),
         lambda: open_ears(config),
     )
 
@@ -170,5 +169,5 @@ async def _prepare(engine: Engine) -> None:
     started = time.monotonic()
     await engine.load()
     await engine.warm_up()
-    health = engine.health()
-    log.info("engine_ready", **msgspec.structs.asdict(health), seconds=round(time.monotonic() - started, 2))
+    health = msgspec.to_builtins(engine.health())  # only what is known
+    log.info("engine_ready", **health, seconds=round(time.monotonic() - started, 2))
