@@ -224,9 +224,9 @@ class Pipeline:
         try:
             await self._write_pieces(text)
         except EngineError as error:
-            await self._pieces.put(error)
+            await _put(self._pieces, error)
         else:
-            await self._pieces.put(None)
+            await _put(self._pieces, None)
 
     async def _write_pieces(self, text: str) -> None:
         request = self.request
@@ -252,7 +252,7 @@ class Pipeline:
             piece = Piece(len(self._written), text)
             self._written.append(text)
             await self._emit(piece)
-            await self._pieces.put(piece)
+            await _put(self._pieces, piece)
 
     async def _speak(self, tasks: asyncio.TaskGroup) -> None:
         """Stage two: start each piece's speech while the one before is delivered."""
@@ -266,11 +266,11 @@ class Pipeline:
         try:
             async with aclosing(self._engines.speaker.synthesize(spoken.piece.text, self.request.voice)) as speech:
                 async for chunk in speech:
-                    await spoken.chunks.put(chunk)
+                    await _put(spoken.chunks, chunk)
         except EngineError as error:
-            await spoken.chunks.put(error)
+            await _put(spoken.chunks, error)
         else:
-            await spoken.chunks.put(None)
+            await _put(spoken.chunks, None)
 
     async def _deliver(self) -> int:
         """Stage three: encode and hand out, in order; gives the duration of the whole reply in ms."""
@@ -299,6 +299,14 @@ class Pipeline:
         for start in range(0, len(data), size) if data else [0]:
             part = data[start : start + size]
             await self._emit(Audio(part, piece, duration_ms * len(part) / len(data) if data else duration_ms))
+
+
+async def _put(queue: asyncio.Queue[T], item: T) -> None:
+    """Put, unless this stage was cancelled: its engine may have swallowed that, and nobody takes from the queue."""
+    stage = asyncio.current_task()
+    if stage is not None and stage.cancelling():
+        raise asyncio.CancelledError
+    await queue.put(item)
 
 
 def _or_raise(item: T | EngineError | None) -> T | None:
