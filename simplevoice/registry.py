@@ -37,8 +37,8 @@ class Transport(Protocol):
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message."""
 
-    async def close(self, *, code: int, message: bytes) -> object:
-        """Do the closing handshake."""
+    async def close(self, *, code: int, message: bytes, drain: bool) -> object:
+        """Do the closing handshake. ``drain`` waits until the client took what was sent, before its reader is woken."""
 
 
 class Owner(Protocol):
@@ -113,6 +113,8 @@ class Connection:
         self._queued_bytes = 0
         self._discarded: deque[str] = deque(maxlen=DISCARDED_TURNS)
         self._changed = asyncio.Condition()
+        self._order = asyncio.Lock()
+        """Whoever waits for room is not overtaken."""
         self._closing: tuple[int, str] | None = None
         self._writer = asyncio.create_task(self._write(), name=f"writer {connection_id}")
 
@@ -127,7 +129,7 @@ class Connection:
         What carries the ``turn_id`` of a turn that was discarded is dropped, however late it comes.
         """
         item = _Outgoing(encode(message), payload, turn_id)
-        async with self._changed:
+        async with self._order, self._changed:
             try:
                 async with asyncio.timeout(self._send_timeout):
                     await self._changed.wait_for(lambda: self.closed or self._has_room(item))
@@ -142,11 +144,13 @@ class Connection:
         fits = self._queued_bytes + item.size <= MAX_QUEUED_BYTES and len(self._queue) < MAX_QUEUED_MESSAGES
         return fits or not self._queue
 
-    def discard(self, turn_id: str) -> None:
+    async def discard(self, turn_id: str) -> None:
         """Drop what is queued of a turn, and all that still comes of it."""
         self._discarded.append(turn_id)
         self._queue = deque(item for item in self._queue if item.turn_id != turn_id)
         self._queued_bytes = sum(item.size for item in self._queue)
+        async with self._changed:
+            self._changed.notify_all()
 
     async def end(self, code: int, reason: str) -> None:
         """Stop the conversation and begin to close, without waiting for a client that may be gone."""
@@ -202,7 +206,8 @@ class Connection:
             self._changed.notify_all()
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(self._send_timeout):
-                await self._transport.close(code=code, message=reason.encode())
+                # Not drained: behind a client that takes nothing, the reader would not find out and go on for ever.
+                await self._transport.close(code=code, message=reason.encode(), drain=False)
 
     def snapshot(self) -> ConnectionSnapshot:
         """Tell the status about this connection, as it is now."""

@@ -52,6 +52,8 @@ RETRY_POINTLESS = {
     ErrorCode.UNKNOWN_MESSAGE_TYPE,
 }
 """The same message again would fail the same way."""
+STOP_SECONDS = 2.0
+"""Work that still runs so long after it was told to stop is left behind: no engine may hold a conversation."""
 
 
 def error_message(error: SimpleVoiceError, language: Language, turn_id: str | None = None) -> ErrorMessage:
@@ -84,12 +86,20 @@ class Turn:
         self.request = request
         self.endpoint_ms: int | None = None
         """Where the server found the end: milliseconds from the last speech to the decision."""
+        self.concluded = False
+        """Whether the client was told the end; it may still be playing the reply."""
         self._context = context
         self._connection = context.connection
         self._pipeline = Pipeline(request, context.history, context.engines, context.config.limits, self._emit)
         self._released = asyncio.Event()
         self._held: list[ServerMessage] = []
         self._task: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._over = False
+        """Whether nothing more is taken from the pipeline."""
+        self._announcing = asyncio.Lock()
+        self._announced = False
+        self._forgotten = False
         self._heard = ""
         self._understood = asyncio.Event()
         self._pieces: list[str] = []
@@ -104,15 +114,14 @@ class Turn:
 
     def start(self) -> None:
         """Set the turn to work; what it has to say is held until ``release``."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=f"turn {self.id}")
+        if self._task is None and not self._over:
+            self._work = asyncio.create_task(self._pipeline.run(), name=f"turn {self.id} work")
+            self._work.add_done_callback(self._note_late_failure)
+            self._task = asyncio.create_task(self._run(self._work), name=f"turn {self.id}")
 
     async def release(self) -> None:
         """Tell the client that the turn has begun, and let everything through."""
-        detected = self.endpoint_ms is not None
-        key = "turn_processing_started" if detected else "processing_started"
-        kind = TurnProcessingStarted if detected else ProcessingStarted
-        await self._send(kind(turn_id=self.id, message=messages.text(key, self.request.language)))
+        await self._announce()
         while self._held:
             await self._send(self._held.pop(0))
         self._released.set()
@@ -123,15 +132,22 @@ class Turn:
         return self._heard or None
 
     async def wait(self) -> None:
-        """Wait for the end, whatever it is."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        """Wait for the end, whatever it is, and until nothing runs any more that can be stopped."""
+        if self._task is None or self._work is None:
+            return
+        await asyncio.wait([self._task])
+        _, running = await asyncio.wait([self._work], timeout=STOP_SECONDS)
+        if running:
+            log.error("engine_does_not_stop", connection_id=self._connection.id, turn_id=self.id)
 
     async def cancel(self) -> None:
         """Stop the work; returns when nothing of it is left. The client is told nothing."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        self._halt()
+        await self.wait()
+
+    def forget(self) -> None:
+        """Let the history remember nothing of this turn."""
+        self._forgotten = True
 
     @property
     def understood(self) -> bool:
@@ -150,47 +166,80 @@ class Turn:
             return False
         return (time.monotonic() - self._playing_since) * 1000 < sum(duration for _, duration in self._sound)
 
-    async def interrupt(self, reason: InterruptReason, played_ms: float | None = None) -> None:
-        """Stop working and speaking, tell the client, and let the history hold only what was heard."""
-        if self._interrupted:
+    async def interrupt(self, reason: InterruptReason | None, played_ms: float | None = None) -> None:
+        """Stop working and speaking, tell the client, and let the history hold only what was heard.
+
+        Without a reason nobody is told. The work may take a while to end: ``wait`` for it. What the client knows to
+        be over, and of which it plays nothing, is not interrupted.
+        """
+        if self._interrupted or (self.concluded and self._playing_since is None):
             return
         self._interrupted = True
         log.info("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
+        heard = self._heard_of_reply(played_ms)
+        if self._heard:
+            self._remember(heard)
+        self._halt()
+        await self._connection.discard(self.id)
+        if reason is not None:
+            await self._announce()
+            await self._connection.send(Interrupted(turn_id=self.id, reason=reason, heard_text=heard))
+
+    def _halt(self) -> None:
+        """Stop the work. A second cancellation would hit its clean-up."""
         if self._task is not None:
             self._task.cancel()
-        self._connection.discard(self.id)
-        heard = self._heard_of_reply(played_ms)
-        if self._exchange is not None:
-            self._exchange.assistant = heard
-        elif self._heard:
-            self._exchange = self._context.history.add(self._heard, heard)
-        await self._connection.send(Interrupted(turn_id=self.id, reason=reason, heard_text=heard))
-        await self.wait()
+        if self._work is not None and not self._over:
+            self._work.cancel()
+        self._over = True
 
-    async def _run(self) -> None:
+    async def _announce(self) -> None:
+        """Tell the client once that the turn has begun. No interruption takes that back or comes before it."""
+        async with self._announcing:
+            if self._announced:
+                return
+            detected = self.endpoint_ms is not None
+            key = "turn_processing_started" if detected else "processing_started"
+            kind = TurnProcessingStarted if detected else ProcessingStarted
+            await self._connection.send(kind(turn_id=self.id, message=messages.text(key, self.request.language)))
+            self._announced = True
+
+    async def _run(self, work: asyncio.Task[None]) -> None:
+        """Bring the work to its end, or leave it: what is cancelled ends when its engine lets it."""
         outcome = "interrupted"
         try:
-            async with asyncio.timeout(self._context.config.limits.turn_timeout_seconds):
-                await self._pipeline.run()
-            outcome = "answered" if self._exchange else "not_understood"
-        except TimeoutError:
-            outcome = await self._fail(TurnTimeoutError("the turn took too long"))
-        except SimpleVoiceError as error:
-            outcome = await self._fail(error)
-        except Exception as error:
-            log.exception("turn_crashed", connection_id=self._connection.id, turn_id=self.id)
-            outcome = await self._fail(SimpleVoiceError(type(error).__name__))
+            await asyncio.wait([work], timeout=self._context.config.limits.turn_timeout_seconds)
+            outcome = await self._conclude(work)
         finally:
             self._understood.set()
             if self._released.is_set():
                 self._log(outcome)
 
+    async def _conclude(self, work: asyncio.Task[None]) -> str:
+        if not work.done():
+            self._over = True
+            work.cancel()
+            return await self._fail(TurnTimeoutError("the turn took too long"))
+        error = asyncio.CancelledError() if work.cancelled() else work.exception()
+        match error:
+            case None:
+                return "answered" if self._exchange else "not_understood"
+            case SimpleVoiceError():
+                return await self._fail(error)
+            case _:
+                log.error("turn_crashed", connection_id=self._connection.id, turn_id=self.id, exc_info=error)
+                return await self._fail(SimpleVoiceError(type(error).__name__))
+
+    def _note_late_failure(self, work: asyncio.Task[None]) -> None:
+        if not work.cancelled() and (error := work.exception()) and self._over:
+            log.warning("clean_up_failed", connection_id=self._connection.id, turn_id=self.id, error=repr(error))
+
     async def _fail(self, error: SimpleVoiceError) -> str:
         self._understood.set()
         await self._released.wait()
         if self._chunks:
-            self._exchange = self._context.history.add(self._heard, self._heard_of_reply(math.inf))
-        await self._send(error_message(error, self.request.language, self.id))
+            self._remember(self._heard_of_reply(math.inf))
+        await self._send_last(error_message(error, self.request.language, self.id))
         log.warning(
             "turn_failed", connection_id=self._connection.id, turn_id=self.id, code=error.code, error=str(error)
         )
@@ -198,6 +247,8 @@ class Turn:
 
     async def _emit(self, event: Event) -> None:
         """Take an event of the pipeline. While the turn is held, text is kept if the settings allow; all else waits."""
+        if self._over:
+            raise asyncio.CancelledError  # an engine swallowed the one that was meant for it
         match event:
             case Heard():
                 self._heard = event.text
@@ -213,7 +264,7 @@ class Turn:
             case NotHeard():
                 self._understood.set()
                 await self._released.wait()
-                await self._send(self._guidance(event))
+                await self._send_last(self._guidance(event))
             case Audio():
                 await self._released.wait()
                 await self._take_audio(event)
@@ -231,6 +282,10 @@ class Turn:
 
     async def _send(self, message: ServerMessage, payload: bytes | None = None) -> None:
         await self._connection.send(message, payload, self.id)
+
+    async def _send_last(self, message: ServerMessage) -> None:
+        self.concluded = True
+        await self._send(message)
 
     def _transcription(self, text: str) -> Transcription:
         return Transcription(turn_id=self.id, text=text, final=True, language=self.request.language)
@@ -267,14 +322,14 @@ class Turn:
         await self._send(chunk, data if binary else None)
 
     async def _finish(self, event: Finished) -> None:
-        self._exchange = self._context.history.add(self._heard, event.text)
+        self._remember(event.text)
         if not self.request.streaming:
             self._playing_since = time.monotonic()
         timings = self._timings()
         self._connection.message_count += 1
         self._connection.last_response_time_ms = timings.total
         self._context.performance.record(timings)
-        await self._send(
+        await self._send_last(
             VoiceResponse(
                 turn_id=self.id,
                 transcription=self._heard,
@@ -292,6 +347,15 @@ class Turn:
                 timings=timings,
             )
         )
+
+    def _remember(self, reply: str) -> None:
+        """Keep the exchange, or change what is kept of it."""
+        if self._exchange is not None:
+            self._exchange.assistant = reply
+        elif self._forgotten:
+            self._exchange = Exchange(self._heard, reply)
+        else:
+            self._exchange = self._context.history.add(self._heard, reply)
 
     def _timings(self) -> Timings:
         stages = self._pipeline.stages

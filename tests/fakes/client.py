@@ -39,7 +39,7 @@ class FakeClient:
     async def send_bytes(self, data: bytes) -> None:
         self.payloads.append(data)
 
-    async def close(self, *, code: int, message: bytes) -> None:
+    async def close(self, *, code: int, message: bytes, drain: bool) -> None:
         self.closed = (code, message)
 
     async def say(self, message: ClientMessage | bytes | str) -> None:

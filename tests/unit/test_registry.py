@@ -30,7 +30,7 @@ class Wire:
             raise self.failure
         self.taken.append(data)
 
-    async def close(self, *, code: int, message: bytes) -> None:
+    async def close(self, *, code: int, message: bytes, drain: bool) -> None:
         self.closed = (code, message)
 
 
@@ -93,7 +93,7 @@ async def test_a_discarded_turn_says_nothing_more() -> None:
     await asyncio.sleep(0)
     await connection.send(started("old"), None, "old")
     await connection.send(started("new"), b"new", "new")
-    connection.discard("old")
+    await connection.discard("old")
     await connection.send(started("old"), b"old", "old")
     wire.open.set()
     await connection.close()
