@@ -23,6 +23,7 @@ from simplevoice.protocol import (
     AudioMessage,
     AudioStart,
     Interrupt,
+    InterruptReason,
     Ping,
     Pong,
     ResetConversation,
@@ -95,6 +96,7 @@ class Conversation:
         self._worker: asyncio.Task[None] | None = None
         self._stream: AudioStream | None = None
         self._stream_failed = False
+        self._stopped = False
         self._unheard: AudioSegment | None = None
         """Speech of a turn that was interrupted before it was transcribed: the next turn begins with it."""
         self._vad_updated = 0.0
@@ -117,22 +119,31 @@ class Conversation:
 
     async def receive(self, data: str | bytes) -> None:
         """Take a message. What is wrong with it is answered, and changes nothing."""
+        if self._stopped:
+            return
         try:
             if isinstance(data, str):
                 await self._handle(decode(data))
             else:
                 await self._handle_binary(data)
         except SimpleVoiceError as error:
-            log.info("message_refused", connection_id=self._connection.id, code=error.code, error=str(error))
-            await self._connection.send(error_message(error, self.language))
+            await self._refuse(error)
+
+    async def _refuse(self, error: SimpleVoiceError) -> None:
+        log.info("message_refused", connection_id=self._connection.id, code=error.code, error=str(error))
+        await self._connection.send(error_message(error, self.language))
 
     async def stop(self, reason: str = "") -> None:
-        """End the turn in progress and forget those that wait; ``replaced`` is told to the client."""
-        await self._drop_stream()
+        """End the turn in progress and forget those that wait; ``replaced`` is told to the client.
+
+        Nothing is taken any more, also of a message that another task is at.
+        """
+        self._stopped = True
         turns = list(self._turns)
         self._turns.clear()
-        if turns and reason == "replaced":
-            await turns[0].interrupt("replaced")
+        if turns and not turns[0].concluded:
+            await turns[0].interrupt("replaced" if reason == "replaced" else None)
+        await self._drop_stream()
         for turn in turns:
             await turn.cancel()
         await self.finish()
@@ -164,6 +175,9 @@ class Conversation:
                 self._connection.voice_type = self._settings.voice_type
             case ResetConversation():
                 self._history.clear()
+                self._unheard = None
+                for turn in self._turns:
+                    turn.forget()
 
     async def _handle_binary(self, data: bytes) -> None:
         """Take a piece of the stream, the first piece of a new one, or a whole utterance."""
@@ -198,12 +212,26 @@ class Conversation:
             raise
 
     async def _interrupt(self, message: Interrupt) -> None:
-        """Interrupt the turn that is named, or whatever turn is being worked on or played."""
-        turn = self._turns[0] if self._turns else self._last
-        if turn is None or (message.turn_id is not UNSET and message.turn_id != turn.id):
-            return
-        if self._turns or turn.playing or message.turn_id is not UNSET:
-            await turn.interrupt("client", None if message.played_ms is UNSET else message.played_ms)
+        """Interrupt the turn that is named, or whatever is being worked on or played; ``played_ms`` is of the first."""
+        played_ms = None if message.played_ms is UNSET else message.played_ms
+        if message.turn_id is UNSET:
+            turns = self._interruptible()
+        else:
+            turns = [t for t in (self._last, *self._turns) if t is not None and t.id == message.turn_id]
+        for turn in turns:
+            await self._cut(turn, "client", played_ms)
+            played_ms = None
+
+    def _interruptible(self) -> list[Turn]:
+        """The turn before, while the client still plays it, and the one in progress."""
+        playing = [self._last] if self._last is not None and self._last.playing else []
+        return [*playing, *([self._turns[0]] if self._turns else [])]
+
+    async def _cut(self, turn: Turn, reason: InterruptReason, played_ms: float | None = None) -> None:
+        """Interrupt a turn. For the client it is over at once, for the turns that wait when its work has ended."""
+        if turn in self._turns:
+            self._turns.remove(turn)
+        await turn.interrupt(reason, played_ms)
 
     # Streams
 
@@ -234,6 +262,7 @@ class Conversation:
 
     async def _drop_stream(self) -> None:
         stream, self._stream = self._stream, None
+        self._unheard = None
         if stream is not None:
             await stream.close()
 
@@ -247,20 +276,16 @@ class Conversation:
     @property
     def speaking(self) -> bool:
         """Whether a reply is being spoken, as far as can be known."""
-        if self._turns:
-            return self._turns[0].speaking
-        return self._last is not None and self._last.playing
+        return (bool(self._turns) and self._turns[0].speaking) or (self._last is not None and self._last.playing)
 
     async def speech_started(self, offset_ms: int) -> None:
         """Tell the client, and stop speaking."""
         text = messages.text("speech_start", self.language)
         await self._connection.send(SpeechStart(message=text, offset_ms=offset_ms))
-        turn = self._turns[0] if self._turns else self._last
-        if turn is None or not (self._turns or turn.playing):
-            return
-        if not turn.understood and isinstance(turn.request.utterance, Speech):
-            self._unheard = turn.request.utterance.audio
-        await turn.interrupt("speech")
+        for turn in self._interruptible():
+            if not turn.understood and isinstance(turn.request.utterance, Speech):
+                self._unheard = turn.request.utterance.audio
+            await self._cut(turn, "speech")
 
     async def speech_ended(self, offset_ms: int) -> None:
         """Tell the client."""
@@ -276,7 +301,7 @@ class Conversation:
 
     def prepare(self, audio: AudioSegment, silence_ms: int) -> Turn | None:
         """Begin to work on what may be a turn; None while another one is in progress."""
-        if self._turns:
+        if self._turns or self._stopped:
             return None
         turn = self._detected_turn(audio, silence_ms, verified=True)
         turn.start()
@@ -285,19 +310,28 @@ class Conversation:
     async def take(
         self, audio: AudioSegment, prepared: PreparedTurn | None, silence_ms: int, *, verified: bool
     ) -> None:
-        """Answer a turn of the stream."""
-        turn = prepared if isinstance(prepared, Turn) else self._detected_turn(audio, silence_ms, verified=verified)
+        """Answer a turn of the stream. One too many is told to the client, and the stream goes on."""
+        turn = prepared if isinstance(prepared, Turn) else None
+        if turn is not None and self._is_outdated(turn.request):
+            await turn.cancel()
+            turn = None
+        if turn is None:
+            turn = self._detected_turn(audio, silence_ms, verified=verified)
         self._unheard = None
         turn.endpoint_ms = silence_ms if verified else None
+        if self._stopped:
+            await turn.cancel()
+            return
         try:
             self._submit(turn)
-        except BusyError:
+        except BusyError as error:
             await turn.cancel()
-            raise
+            await self._refuse(error)
 
     def _detected_turn(self, audio: AudioSegment, silence_ms: int, *, verified: bool) -> Turn:
         if self._unheard is not None:
             audio = self._unheard + audio
+            audio = audio[max(0, len(audio) - round(self._config.limits.max_audio_seconds * 1000)) :]
         return self._turn(Speech(audio, verified), ended_at=time.monotonic() - silence_ms / 1000)
 
     # Turns
@@ -306,16 +340,23 @@ class Conversation:
         self, utterance: Utterance, language: Language | UnsetType = UNSET, ended_at: float | None = None
     ) -> Turn:
         settings = self._settings
-        spoken = settings.language if language is UNSET else language
         request = TurnRequest(
             utterance=utterance,
-            voice=Voice(spoken, settings.voice_type, settings.voice, settings.rate),
+            voice=self._voice(settings.language if language is UNSET else language),
             audio_format=settings.audio_format,
             streaming=settings.response_mode == "stream",
             instructions=settings.instructions or self._config.llm.instructions,
             ended_at=time.monotonic() if ended_at is None else ended_at,
         )
         return Turn(f"turn_{uuid.uuid4().hex[:12]}", request, self._context)
+
+    def _voice(self, language: Language) -> Voice:
+        return Voice(language, self._settings.voice_type, self._settings.voice, self._settings.rate)
+
+    def _is_outdated(self, request: TurnRequest) -> bool:
+        """Whether the settings were changed since a turn was prepared with them."""
+        now = self._settings
+        return request.voice != self._voice(now.language) or request.instructions != now.instructions
 
     def _submit(self, turn: Turn) -> None:
         """Let a turn be answered, now or after those before it. Raises BusyError."""

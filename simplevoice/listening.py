@@ -143,8 +143,13 @@ class DetectedStream(AudioStream):
         self._prepared: PreparedTurn | None = None
         self._evidence: asyncio.Task[None] | None = None
         self._handling = asyncio.Lock()
+        self._closed = False
 
     async def close(self) -> None:
+        self._closed = True
+        await self._drop_work()
+
+    async def _drop_work(self) -> None:
         await self._drop_evidence()
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
@@ -161,15 +166,17 @@ class DetectedStream(AudioStream):
             await self._handle(self._detector.flush())
 
     async def _handle(self, detections: list[Detection]) -> None:
-        """Act on what was detected, under the lock: frames and evidence come from two tasks."""
+        """Act on what was detected, under the lock: frames and evidence come from two tasks, and a third may close."""
         for event, audio in detections:
+            if self._closed:
+                return
             match event:
                 case SpeechStarted():
                     await self._taker.speech_started(event.offset_ms)
                 case TentativeEnd() if audio is not None:
                     self._look_ahead(event.generation, audio)
                 case SpeechResumed():
-                    await self.close()
+                    await self._drop_work()
                 case TurnEnded() if audio is not None:
                     await self._turn_over(event, audio)
 
@@ -198,11 +205,10 @@ class DetectedStream(AudioStream):
             return None
 
     async def _turn_over(self, event: TurnEnded, audio: AudioSegment) -> None:
-        prepared, self._prepared = self._prepared, None
-        if event.generation is None and prepared is not None:
-            await prepared.cancel()
-            prepared = None
+        await self._drop_evidence()
         await self._taker.speech_ended(event.offset_ms)
+        # Only now, since whoever closes the stream meanwhile has to find it.
+        prepared, self._prepared = self._prepared, None
         await self._taker.take(audio, prepared, event.waited_ms, verified=True)
 
     async def _drop_evidence(self) -> None:
