@@ -30,7 +30,7 @@ COMMANDS = {
         "models": "List, fetch and verify the weights of the models.",
     },
     "Measuring": {
-        "bench": "Measure turn detection with recordings of one's own.",
+        "bench": "Measure turn detection and latency with recordings of one's own.",
     },
 }
 """The commands by group, each with its line in the help. ``models`` is in ``simplevoice.cli.models``, and so on."""

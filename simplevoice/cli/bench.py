@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from simplevoice.cli.options import with_settings
+from simplevoice.cli.options import SectionedCommand, with_settings
+from simplevoice.cli.target import optional_target
 from simplevoice.config_sources import Settings
 from simplevoice.types import LANGUAGES, Language
 
@@ -45,3 +46,59 @@ def endpoint(
         click.echo(msgspec.json.format(msgspec.json.encode(reports)))
     else:
         show(reports)
+
+
+@bench.command(cls=SectionedCommand)
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--reps", type=click.IntRange(1, 1000), default=5, show_default=True, help="Times that each clip is spoken."
+)
+@click.option(
+    "--clients",
+    multiple=True,
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Speak as N clients at once; repeatable, for a run of each.  [1]",
+)
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    help="Language of clips whose name begins with neither en- nor ar-.  [as configured]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every turn.")
+@optional_target(None, "A running daemon to measure.  [default: one that is started for it]")
+@with_settings("turns", "stt", "llm", "tts", "models")
+def latency(
+    settings: Settings,
+    folder: Path,
+    reps: int,
+    clients: tuple[int, ...],
+    language: Language | None,
+    as_json: bool,
+    url: str | None,
+    token: str | None,
+) -> None:
+    """Measure how long a person waits for an answer.
+
+    Every clip in FOLDER is spoken to a daemon in real time, and time counts from when the last frame that holds speech
+    was sent: to the decision that the turn is over, to the first sound of any answer, and to that of the one that
+    stays. Without --url a daemon is started, with the settings in force but espeak as voice unless another is set, and
+    stopped again. One repetition takes about 4 s a clip, and the clip.
+
+    \b
+    Examples:
+      simplevoice bench latency recordings/
+      simplevoice bench latency recordings/ --reps 10 --tts-engine piper
+      simplevoice bench latency recordings/ --url ws://voice.example.org --clients 1 --clients 4
+    """
+    changed = [origin for origin in settings.origins.values() if origin.startswith("--")]
+    if url and changed:
+        raise click.UsageError(f"{changed[0]} is no setting of a daemon that runs already.")
+    from simplevoice.cli.latency_bench import Plan, measure, measure_own, show  # aiohttp takes long to import
+
+    plan = Plan(folder, language or settings.config.conversation.language, reps, clients or (1,))
+    report = asyncio.run(measure(plan, url, token) if url else measure_own(plan, settings))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)))
+    else:
+        show(report)

@@ -32,6 +32,14 @@ class Conversation:
         self._link = link
         self.limits = limits
 
+    async def send(self, message: protocol.ClientMessage | bytes) -> None:
+        """Send one message. Raises ConnectionFailedError."""
+        await self._link.send(message)
+
+    async def receive(self) -> protocol.AnyServerMessage | bytes:
+        """Return the next message, whenever it comes. Raises ConnectionFailedError."""
+        return await self._link.receive_any()
+
     async def turn(self, message: protocol.ClientMessage | bytes, seconds: float) -> Outcome:
         """Send an utterance and return how its turn ended. Raises ConnectionFailedError."""
         try:
@@ -77,8 +85,15 @@ class _Link:
 
     async def receive(self) -> protocol.AnyServerMessage:
         """Return the next text message."""
-        while (message := await self._websocket.receive()).type is aiohttp.WSMsgType.BINARY:
+        while isinstance(message := await self.receive_any(), bytes):
             pass
+        return message
+
+    async def receive_any(self) -> protocol.AnyServerMessage | bytes:
+        """Return the next message, text or binary."""
+        message = await self._websocket.receive()
+        if message.type is aiohttp.WSMsgType.BINARY:
+            return bytes(message.data)
         if message.type is not aiohttp.WSMsgType.TEXT:
             code, reason = self._websocket.close_code, message.extra
             raise ConnectionFailedError(f"the daemon closed the connection ({code}{f' {reason}' if reason else ''})")

@@ -53,7 +53,7 @@ class SectionedCommand(click.Command):
         """Write the options, then each section's."""
         groups: dict[str, list[tuple[str, str]]] = {"Options": []}
         for param in self.get_params(ctx):
-            if record := param.get_help_record(ctx):
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
                 groups.setdefault(_title(param), []).append(record)
         for title, records in groups.items():
             with formatter.section(title):

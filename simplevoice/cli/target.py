@@ -14,20 +14,25 @@ _HTTP = {"ws": "http", "wss": "https"}
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``url`` and ``token``."""
+    return optional_target(DEFAULT_URL, "The daemon's conversation.")(command)
+
+
+def optional_target(default: str | None, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command ``url``, with a default of its own or None, and ``token``."""
     url = click.option(
         "--url",
-        default=DEFAULT_URL,
+        default=default,
         show_default=True,
         envvar="SIMPLEVOICE_CLIENT_URL",
-        callback=lambda _context, _option, value: chat_url(value),
-        help="The daemon's conversation. A bare ws://HOST:PORT does, too.",
+        callback=lambda _context, _option, value: None if value is None else chat_url(value),
+        help=f"{what} A bare ws://HOST:PORT does, too.",
     )
     token = click.option(
         "--token",
         envvar="SIMPLEVOICE_CLIENT_TOKEN",
         help="Token to present. SIMPLEVOICE_CLIENT_TOKEN keeps it out of the list of processes.",
     )
-    return url(token(command))
+    return lambda command: url(token(command))
 
 
 def chat_url(text: str) -> str:

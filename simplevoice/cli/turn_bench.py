@@ -9,28 +9,26 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import click
 import msgspec
 import numpy as np
 from pydub import AudioSegment
 from rich.table import Table
 
 from simplevoice import stt
+from simplevoice.cli.clips import MAX_SECONDS, Clip, read_clips
 from simplevoice.cli.output import console
 from simplevoice.config import Config, EndpointingConfig
 from simplevoice.errors import TranscriptionError
 from simplevoice.models.store import ModelStore
-from simplevoice.speech.codec import decode
 from simplevoice.speech.endpointing import TentativeEnd, TurnEnded, Verdict
 from simplevoice.speech.evidence import judge
 from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.turn_detector import FRAME_BYTES, TurnDetector
 from simplevoice.speech.vad import FRAME_MS, VoiceActivityModel
 from simplevoice.stt import Transcriber
-from simplevoice.types import INPUT_FORMATS, INPUT_SAMPLE_RATE, LANGUAGES, Language
+from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
 BYTES_PER_MS = 2 * INPUT_SAMPLE_RATE // 1000
-MAX_SECONDS = 600.0
 PIECE_MS = 10
 PIECE_SAMPLES = PIECE_MS * INPUT_SAMPLE_RATE // 1000
 QUIET_DB = 35
@@ -50,14 +48,6 @@ RULES = {
     "transcript": Rule(sound=False, words=True),
     "all": Rule(sound=True, words=True),
 }
-
-
-class Clip(NamedTuple):
-    """A recording: 16 kHz mono 16-bit."""
-
-    name: str
-    language: Language
-    pcm: bytes
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -126,9 +116,7 @@ class Witnesses:
 
 async def measure(config: Config, folder: Path, rules: Sequence[str], language: Language) -> dict[str, Report]:
     """Play every clip by every rule. Raises ClickException without clips, AudioError, ModelError, EngineError."""
-    clips = await asyncio.to_thread(_read_clips, folder, language)
-    if not clips:
-        raise click.ClickException(f"no {', '.join(INPUT_FORMATS)} in {folder}")
+    clips = await asyncio.to_thread(read_clips, folder, language)
     asked = [RULES[name] for name in rules]
     store = ModelStore(config.models)
     path = await asyncio.to_thread(store.ensure, "silero-vad")
@@ -192,16 +180,6 @@ def show(reports: dict[str, Report]) -> None:
 def _cell(outcome: Outcome) -> str:
     wait = "no turn" if outcome.wait_ms is None else f"{outcome.wait_ms} {outcome.reason}"
     return wait + "".join(f" +split@{ms}" for ms in outcome.splits_ms)
-
-
-def _read_clips(folder: Path, language: Language) -> list[Clip]:
-    paths = sorted(path for path in folder.iterdir() if path.suffix[1:].lower() in INPUT_FORMATS)
-    return [_read_clip(path, language) for path in paths]
-
-
-def _read_clip(path: Path, language: Language) -> Clip:
-    spoken = next((known for known in LANGUAGES if path.name.startswith(f"{known}-")), language)
-    return Clip(path.name, spoken, decode(path.read_bytes(), max_seconds=MAX_SECONDS).raw_data)
 
 
 def _outcome(clip: Clip, ends: list[TurnEnded]) -> Outcome:

@@ -84,6 +84,12 @@ async def show(url: str, token: str | None, *, raw: bool) -> int:
     return 0
 
 
+async def read_status(url: str, token: str | None) -> StatusView:
+    """Ask for the status once. Raises ClickException when no daemon answers."""
+    async with _session(token) as session:
+        return _decode(url, await _fetch(session, url))
+
+
 async def watch_until_interrupted(url: str, token: str | None, interval: float, *, raw: bool) -> int:
     """Print the status again and again; a daemon that is away is shown as such, and waited for."""
     out = console()

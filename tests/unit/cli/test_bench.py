@@ -1,124 +1,16 @@
-"""``simplevoice bench endpoint`` with the real small models; recognizers are fakes."""
+"""``simplevoice bench`` as it is typed, with the default models."""
 
 import shutil
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
-from simplevoice.cli.bench import bench
-from simplevoice.cli.turn_bench import (
-    RULES,
-    Clip,
-    Outcome,
-    Report,
-    Summary,
-    Witnesses,
-    play,
-    show,
-    sound_end_ms,
-    summarize,
-)
-from simplevoice.config import ModelsConfig, TurnsConfig
-from simplevoice.errors import TranscriptionError
-from simplevoice.models.store import ModelStore
-from simplevoice.speech.vad import VoiceActivityModel
-from tests.fakes.engines import FakeTranscriber
-from tests.media import DATA, recording, segment, tone
-
-CONFIG = TurnsConfig()
-
-
-@pytest.fixture(scope="module")
-def voice() -> VoiceActivityModel:
-    return VoiceActivityModel(ModelStore(ModelsConfig()).path("silero-vad") / "silero_vad.onnx")
-
-
-def clip(name: str, pause_ms: int = 0, then: str | None = None) -> Clip:
-    audio = recording(name).set_frame_rate(16_000)
-    if then:
-        audio += segment(np.zeros(pause_ms * 16)) + recording(then).set_frame_rate(16_000)
-    return Clip(name, "en", audio.raw_data)
-
-
-@pytest.mark.models
-async def test_plain_silence_splits_at_a_long_pause(voice: VoiceActivityModel) -> None:
-    two = clip("en-LJ042-0094.wav", 900, "en-LJ011-0202.wav")
-    outcome = await play(two, RULES["silence"], CONFIG, voice, Witnesses(None, None))
-    assert len(outcome.splits_ms) == 1
-    assert outcome.splits_ms[0] == pytest.approx(3450, abs=100)
-    assert outcome.reason == "silence"
-    assert outcome.wait_ms is not None
-    assert 500 < outcome.wait_ms < 650
-
-
-@pytest.mark.models
-async def test_words_that_go_on_keep_the_turn_together(voice: VoiceActivityModel) -> None:
-    two = clip("en-LJ042-0094.wav", 800, "en-LJ011-0202.wav")
-    outcome = await play(two, RULES["transcript"], CONFIG, voice, Witnesses(FakeTranscriber("and"), None))
-    assert outcome.splits_ms == []
-    assert outcome.reason == "bound"
-    assert outcome.wait_ms is not None
-    assert 1050 < outcome.wait_ms <= 1200
-
-
-@pytest.mark.models
-async def test_a_question_is_over_at_once(voice: VoiceActivityModel) -> None:
-    transcriber = FakeTranscriber("What time is it?")
-    outcome = await play(clip("en-LJ042-0094.wav"), RULES["transcript"], CONFIG, voice, Witnesses(transcriber, None))
-    assert outcome.reason == "finished"
-    assert outcome.wait_ms is not None
-    assert outcome.wait_ms < 450
-    assert len(transcriber.received) == 1
-
-
-@pytest.mark.models
-async def test_the_same_sound_is_asked_about_once(voice: VoiceActivityModel) -> None:
-    transcriber = FakeTranscriber("It is late.")
-    witnesses = Witnesses(transcriber, None)
-    for rule in ("transcript", "all"):
-        await play(clip("en-LJ042-0094.wav"), RULES[rule], CONFIG, voice, witnesses)
-    assert len(transcriber.received) == 1
-
-
-@pytest.mark.models
-async def test_a_recognizer_that_fails_leaves_it_to_silence(voice: VoiceActivityModel) -> None:
-    transcriber = FakeTranscriber()
-    transcriber.error = TranscriptionError("no")
-    outcome = await play(clip("en-LJ042-0094.wav"), RULES["transcript"], CONFIG, voice, Witnesses(transcriber, None))
-    assert outcome.reason == "silence"
-
-
-@pytest.mark.models
-async def test_noise_is_no_turn(voice: VoiceActivityModel) -> None:
-    outcome = await play(clip("noise-washing-machine.wav"), RULES["silence"], CONFIG, voice, Witnesses(None, None))
-    assert outcome == Outcome("noise-washing-machine.wav", [], None, None)
-
-
-def test_the_last_sound_is_the_last_that_is_loud() -> None:
-    quiet = tone(500).apply_gain(-50)
-    assert sound_end_ms((tone(300) + quiet).raw_data) == 300
-    assert sound_end_ms((tone(300) + quiet.apply_gain(20)).raw_data) == 800
-
-
-def test_waits_and_splits_are_summed_up() -> None:
-    outcomes = [Outcome(str(ms), [], ms, "silence") for ms in range(100, 1100, 100)]
-    outcomes += [Outcome("split", [700, 900], 1100, "bound"), Outcome("missed", [], None, None)]
-    assert summarize(outcomes) == Summary(
-        clips=12, missed=1, split=1, extra_turns=2, median_ms=600, p90_ms=1000, max_ms=1100
-    )
-    assert summarize(outcomes[-1:]).median_ms is None
-
-
-def test_the_table_names_splits_and_missed_turns(capsys: pytest.CaptureFixture[str]) -> None:
-    outcomes = [Outcome("a.wav", [700], 520, "silence"), Outcome("b.wav", [], None, None)]
-    show({"silence": Report(summarize(outcomes), outcomes)})
-    printed = capsys.readouterr().out
-    assert "520 silence +split@700" in printed
-    assert "no turn" in printed
-    assert printed.splitlines()[-1].split() == ["silence", "2", "1", "1", "1", "520", "520", "520"]
+from simplevoice.cli import main
+from simplevoice.cli.latency_bench import Report as LatencyReport
+from simplevoice.cli.turn_bench import Report
+from tests.media import DATA
 
 
 @pytest.mark.models
@@ -127,7 +19,7 @@ def test_the_command_measures_a_folder(tmp_path: Path) -> None:
         shutil.copy(DATA / name, tmp_path)
     (tmp_path / "notes.txt").write_text("no clip")
     result = CliRunner().invoke(
-        bench, ["endpoint", str(tmp_path), "--rules", "silence", "--rules", "smart-turn", "--json"]
+        main, ["bench", "endpoint", str(tmp_path), "--rules", "silence", "--rules", "smart-turn", "--json"]
     )
     assert result.exit_code == 0, result.output
     reports = msgspec.json.decode(result.stdout, type=dict[str, Report])
@@ -138,6 +30,42 @@ def test_the_command_measures_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_clips_is_a_failure(tmp_path: Path) -> None:
-    result = CliRunner().invoke(bench, ["endpoint", str(tmp_path)])
+    result = CliRunner().invoke(main, ["bench", "endpoint", str(tmp_path)])
     assert result.exit_code == 1
     assert "no wav, mp3" in result.output
+
+
+def latency(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["bench", "latency", *arguments])
+
+
+@pytest.mark.models
+@pytest.mark.timeout(120)
+def test_a_daemon_of_its_own_is_measured(tmp_path: Path) -> None:
+    shutil.copy(DATA / "en-LJ042-0094.wav", tmp_path)
+    result = latency(str(tmp_path), "--reps", "1", "--llm-engine", "echo", "--json")
+    assert result.exit_code == 0, result.stderr
+    report = msgspec.json.decode(result.stdout, type=LatencyReport)
+    assert {role: engine.engine for role, engine in report.machine.engines.items()} == {
+        "stt": "whisper",
+        "llm": "echo",
+        "tts": "espeak",
+    }
+    [turn] = report.runs[0].turns
+    assert turn.outcome == "answered"
+    assert turn.audible_ms is not None
+    assert turn.answer_ms is not None
+    assert turn.answer_ms <= turn.audible_ms
+
+
+def test_a_running_daemon_has_its_own_settings(tmp_path: Path) -> None:
+    result = latency(str(tmp_path), "--url", "ws://127.0.0.1:1", "--stt-model", "tiny")
+    assert result.exit_code == 2
+    assert "--stt-model is no setting of a daemon that runs already" in result.stderr
+
+
+def test_no_daemon_is_one_line(tmp_path: Path, unused_tcp_port: int) -> None:
+    shutil.copy(DATA / "en-LJ042-0094.wav", tmp_path)
+    result = latency(str(tmp_path), "--url", f"ws://127.0.0.1:{unused_tcp_port}")
+    assert result.exit_code == 1
+    assert "no daemon answers" in result.stderr

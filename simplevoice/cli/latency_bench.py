@@ -1,0 +1,272 @@
+"""What ``simplevoice bench latency`` does: speak recordings to a daemon in real time, and note when it answers."""
+
+import asyncio
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from simplevoice import protocol
+from simplevoice.cli.client import ConnectionFailedError, Conversation, converse
+from simplevoice.cli.clips import Clip, read_clips
+from simplevoice.cli.latency import (
+    FRAME_BYTES,
+    FRAME_SECONDS,
+    Arrival,
+    Spread,
+    Summary,
+    TurnFigures,
+    listen_until,
+    speech_frames,
+    summarize,
+    turn_figures,
+)
+from simplevoice.cli.output import console
+from simplevoice.cli.own_daemon import own_daemon
+from simplevoice.cli.target import status_url
+from simplevoice.cli.watching import EngineView, read_status
+from simplevoice.config_sources import DEFAULT, Settings
+from simplevoice.types import INPUT_SAMPLE_RATE, Language
+
+SILENCE = bytes(FRAME_BYTES)
+LEAD_FRAMES = 25
+"""Half a second of silence before an utterance."""
+SEND_SECONDS = 10.0
+"""A daemon that takes no frame for this long is given up."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is spoken, how often, and by how many clients at once; ``language`` is of clips whose name tells none."""
+
+    folder: Path
+    language: Language
+    repetitions: int
+    clients: Sequence[int]
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where it was measured: the cores and load of this machine, the version and engines of the daemon."""
+
+    cores: int
+    load: float
+    version: str
+    engines: dict[str, EngineView]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What so many clients at once met, all in all and by clip."""
+
+    clients: int
+    overall: Summary
+    clips: dict[str, Summary]
+    turns: list[TurnFigures]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All of a measurement."""
+
+    machine: Machine
+    runs: list[Run]
+
+
+class Caller:
+    """One client: it sends a frame every 20 ms for as long as it is connected, silence when it has nothing to say."""
+
+    def __init__(self, conversation: Conversation, number: int) -> None:
+        self._conversation = conversation
+        self._number = number
+        self._frames: deque[bytes] = deque()
+        self._spoken: asyncio.Future[float] | None = None
+        self._lag = 0.0
+        self._arrivals: list[Arrival] = []
+        self._news = asyncio.Event()
+
+    async def say(self, clip: Clip) -> TurnFigures:
+        """Speak a clip to a conversation that is forgotten first, and listen until it is answered."""
+        await self._conversation.send(protocol.SessionUpdate(language=clip.language))
+        await self._conversation.send(protocol.ResetConversation())
+        self._arrivals.clear()
+        self._lag = 0.0
+        self._spoken = asyncio.get_running_loop().create_future()
+        self._frames.extend([SILENCE] * LEAD_FRAMES + speech_frames(clip.pcm))
+        spoken_at = await self._spoken
+        while (left := listen_until(spoken_at, self._arrivals) - time.perf_counter()) > 0:
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._news.wait()
+        # The answer need not be played to its end.
+        await self._conversation.send(protocol.Interrupt())
+        return turn_figures(clip.name, self._number, spoken_at, self._arrivals, self._lag)
+
+    async def speak(self) -> None:
+        """Send frames until cancelled; one that is late doesn't delay the next. Raises ConnectionFailedError."""
+        await self._conversation.send(protocol.AudioStart(format="pcm16", sample_rate=INPUT_SAMPLE_RATE))
+        due = time.perf_counter()
+        while True:
+            await asyncio.sleep(due - time.perf_counter())
+            await self._send(self._frames.popleft() if self._frames else SILENCE)
+            sent = time.perf_counter()
+            self._lag = max(self._lag, sent - due)
+            if self._spoken is not None and not self._frames:
+                self._spoken.set_result(sent)
+                self._spoken = None
+            due += FRAME_SECONDS
+
+    async def listen(self) -> None:
+        """Note what arrives until cancelled. Raises ConnectionFailedError."""
+        chunk: protocol.AudioChunk | None = None
+        while True:
+            message = await self._conversation.receive()
+            at = time.perf_counter()
+            match message:
+                case protocol.VadUpdate():
+                    continue  # it comes all the time, also when all is said
+                case protocol.AudioChunk():
+                    chunk = message
+                case bytes() if chunk is not None:
+                    self._arrivals.append(Arrival(at, chunk, message))
+                case bytes():
+                    raise ConnectionFailedError("the daemon sent sound that it had not announced")
+                case _:
+                    self._arrivals.append(Arrival(at, message))
+            self._news.set()
+
+    async def _send(self, frame: bytes) -> None:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._conversation.send(frame)
+        except TimeoutError:
+            raise ConnectionFailedError(f"the daemon takes no sound for {SEND_SECONDS:g} s") from None
+
+
+async def measure_own(plan: Plan, settings: Settings) -> Report:
+    """Measure a daemon that is started for it, with espeak as voice where nobody chose one. Raises as ``measure``."""
+    chosen = settings.origins["tts.engine"] != DEFAULT
+    token = next(iter(settings.config.server.tokens), None)
+    async with own_daemon(settings, *(() if chosen else ("--tts-engine", "espeak"))) as url:
+        return await measure(plan, url, token)
+
+
+async def measure(plan: Plan, url: str, token: str | None) -> Report:
+    """Measure the daemon of a conversation's URL. Raises ClickException without clips or daemon, AudioError."""
+    clips = await asyncio.to_thread(read_clips, plan.folder, plan.language)
+    status = await read_status(status_url(url), token)
+    machine = Machine(_cores(), round(os.getloadavg()[0], 2), status.version, status.service_health)
+    with Console(stderr=True).status("…", refresh_per_second=2) as progress:
+        runs = [await _run(clips * plan.repetitions, count, url, token, progress.update) for count in plan.clients]
+    return Report(machine, runs)
+
+
+async def _run(
+    clips: Sequence[Clip], clients: int, url: str, token: str | None, progress: Callable[[str], None]
+) -> Run:
+    turns: list[TurnFigures] = []
+
+    def take(figures: TurnFigures) -> None:
+        turns.append(figures)
+        progress(f"{len(turns)} of {clients * len(clips)} turns")
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(clients):
+                # Each begins with another clip.
+                first = number % len(clips)
+                spoken = [*clips[first:], *clips[:first]]
+                tasks.create_task(_call(tasks, url, token, number, spoken, take))
+    except* ConnectionFailedError as failures:
+        raise failures.exceptions[0] from None
+    names = dict.fromkeys(clip.name for clip in clips)
+    by_clip = {name: summarize([turn for turn in turns if turn.clip == name]) for name in names}
+    return Run(clients, summarize(turns), by_clip, turns)
+
+
+async def _call(
+    tasks: asyncio.TaskGroup,
+    url: str,
+    token: str | None,
+    number: int,
+    clips: Sequence[Clip],
+    take: Callable[[TurnFigures], None],
+) -> None:
+    """Have one client's turns, after one that warms up."""
+    parameters = {
+        "connection_id": f"latency-{uuid.uuid4().hex[:12]}",
+        "language": clips[0].language,
+        "turn_detection": "server_vad",
+        "response_mode": "stream",
+        "audio_format": "pcm16",
+        "audio_transport": "binary",
+    }
+    async with converse(url, parameters, token, lambda _: None) as conversation:
+        caller = Caller(conversation, number)
+        running = [tasks.create_task(caller.listen()), tasks.create_task(caller.speak())]
+        await caller.say(clips[0])
+        for clip in clips:
+            take(await caller.say(clip))
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+
+def show(report: Report) -> None:
+    """Print where it was measured, then for each number of clients what people waited and where the time went."""
+    out = console()
+    machine = report.machine
+    out.print(f"this machine: {machine.cores} cores, load {machine.load:g}")
+    engines = "; ".join(f"{role} {_engine(engine)}" for role, engine in machine.engines.items())
+    out.print(f"daemon {machine.version}: {engines}")
+    for run in report.runs:
+        who = "one client" if run.clients == 1 else f"{run.clients} clients at once"
+        rows = {**run.clips, "all": run.overall}
+        out.print()
+        waits = Table("clip", "answered", "split", *_WAITS.values(), box=None, pad_edge=False, title_justify="left")
+        waits.title = f"{who}: ms after the last speech was sent, median / p90 / max"
+        for name, summary in rows.items():
+            counts = f"{summary.answered} of {summary.turns}", str(summary.split)
+            waits.add_row(name, *counts, *(_cell(summary.figures.get(figure)) for figure in _WAITS))
+        out.print(waits)
+        out.print()
+        stages = Table("clip", *_STAGES.values(), box=None, pad_edge=False, title_justify="left")
+        stages.title = "the daemon's own timings: ms after the last speech that it heard"
+        for name, summary in rows.items():
+            stages.add_row(name, *(_cell(summary.stages.get(stage)) for stage in _STAGES))
+        out.print(stages)
+
+
+_WAITS = {
+    "endpoint_ms": "turn over",
+    "first_sound_ms": "first sound",
+    "answer_ms": "answer",
+    "audible_ms": "audible",
+    "lag_ms": "client lag",
+}
+_STAGES = {
+    "endpoint": "turn over",
+    "transcribe": "transcript",
+    "first_text": "first text",
+    "first_audio": "first audio",
+    "total": "whole answer",
+}
+
+
+def _cell(spread: Spread | None) -> str:
+    return "-" if spread is None else f"{spread.median:.0f} / {spread.p90:.0f} / {spread.max:.0f}"
+
+
+def _engine(engine: EngineView) -> str:
+    return " ".join(filter(None, (engine.active or engine.engine, engine.model, engine.device)))
+
+
+def _cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
