@@ -6,7 +6,6 @@ words for ever. Voice activity detection keeps most of that away from it; this i
 
 import re
 import unicodedata
-import zlib
 from typing import Literal
 
 from simplevoice.stt import Transcript
@@ -27,15 +26,18 @@ CREDIT_SURE = -0.3
 
 CREDITS = re.compile(
     r"ترجم[ةه] نانسي|نانسي قنقر|اشترك\w* في القناة|شكرا على المشاهدة|الى اللقاء في الحلقة"
-    r"|thanks? (?:you )?for watching|subtitles? by|amara org|like and subscribe|subscribe to (?:my|the|our) channel"
+    r"|thanks?(?: you)?(?: so much| very much)? for watching|see you in the next video|subtitles? by|amara org"
+    r"|like and subscribe|subscribe to (?:my|the|our) channel"
 )
 """Ends of videos, as Whisper was trained on them; matched against ``words`` joined by spaces."""
 
-LOOP_COMPRESSION = 2.4
-"""Whisper's own threshold of the compression ratio (openai/whisper, transcribe.py)."""
+LOOP_TIMES, SENTENCE_LOOP_TIMES = 6, 3
+"""Times in a row that no person says some words, and three words or more."""
 
-LONGEST_REPEATED = 12
-"""Words."""
+SENTENCE_WORDS, LONGEST_REPEATED = 3, 40
+
+STUTTER = re.compile(r"(\S{1,4}?)\1{9}")
+"""A letter or syllable ten times in a row, inside a word."""
 
 
 def verdict(transcript: Transcript) -> Verdict:
@@ -47,20 +49,28 @@ def verdict(transcript: Transcript) -> Verdict:
         return "no_speech"
     if CREDITS.search(" ".join(said)) and (silence > CREDIT_SILENCE or sureness < CREDIT_SURE):
         return "no_speech"
-    if sureness < GUESSED or is_loop(transcript.text):
-        return "unclear"
-    return "ok"
+    if is_loop(transcript.text):
+        return "no_speech" if silence > SILENCE else "unclear"
+    return "unclear" if sureness < GUESSED else "ok"
 
 
 def is_loop(text: str) -> bool:
-    """Tell whether a text says the same again and again, as no person does and a lost decoder does."""
-    data = text.encode()
-    return len(data) / len(zlib.compress(data)) > LOOP_COMPRESSION or _most_repeats(words(text)) >= 5
+    """Tell whether a text says the same again and again, as no person does and a lost decoder does.
+
+    Whisper's own sign, the compression ratio, takes a minute of plain speech for a loop too.
+    """
+    said = words(text)
+    return (
+        STUTTER.search(text) is not None
+        or _times_in_a_row(said, 1) >= LOOP_TIMES
+        or _times_in_a_row(said, SENTENCE_WORDS) >= SENTENCE_LOOP_TIMES
+    )
 
 
-def repeats(text: str) -> bool:
-    """Tell whether a text says some words twice in a row, as people may and a decoder at its limit does."""
-    return is_loop(text) or _most_repeats(words(text)) >= 2
+def ends_twice(text: str) -> bool:
+    """Tell whether a text ends by saying some words again, as a decoder does that missed the end of the speech."""
+    said = words(text)
+    return any(said[-n:] == said[-2 * n : -n] for n in range(1, len(said) // 2 + 1))
 
 
 def words(text: str) -> list[str]:
@@ -69,10 +79,10 @@ def words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c) and c not in "'’ـ"))
 
 
-def _most_repeats(said: list[str]) -> int:
-    """Count how often, at most, some sequence of words comes in a row; 1 when none is repeated."""
-    most = min(len(said), 1)
-    for length in range(1, min(LONGEST_REPEATED, len(said) // 2) + 1):
+def _times_in_a_row(said: list[str], shortest: int) -> int:
+    """Count how often, at most, the same words come in a row, in sequences of some words or more."""
+    most = 1
+    for length in range(shortest, min(LONGEST_REPEATED, len(said) // 2) + 1):
         run = 0  # words in a row that equal those `length` before them
         for before, word in zip(said, said[length:], strict=False):
             run = run + 1 if before == word else 0

@@ -28,8 +28,8 @@ from simplevoice.errors import EngineError, SimpleVoiceError, TranscriptionError
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore
 from simplevoice.stt import Transcriber, Transcript
-from simplevoice.stt.judge import is_loop, repeats, verdict
-from simplevoice.stt.window import FULL_SECONDS, Samples, fit, split_at_pauses, window_seconds
+from simplevoice.stt.judge import ends_twice, is_loop, verdict
+from simplevoice.stt.window import FLOOR_SECONDS, FULL_SECONDS, Samples, fit, split_at_pauses, window_seconds
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
 log = structlog.get_logger(__name__)
@@ -46,8 +46,14 @@ TOKENS_PER_SECOND, TOKENS_BESIDES = 12, 12
 MOST_TOKENS = 224
 """Whisper's own bound of a window, half of its decoder's positions (openai/whisper, decoding.py)."""
 
+TIMED_SECONDS = FLOOR_SECONDS
+"""Longer speech is decoded with timestamps: they cost a fifth more time, and a third as many words are dropped."""
+
 DOUBTED = -0.8
 """Below this average log probability the quick pass is not believed. Words that are right are seldom below."""
+
+HOPELESS = 0.6
+"""Above this no-speech probability a quick pass that got lost is not repeated: noise, and seconds of work."""
 
 BEAM = 5
 """Of the thorough pass: a fifth fewer wrong words in single Arabic words, none in English, for up to twice the time."""
@@ -58,8 +64,9 @@ class _Hearing(msgspec.Struct, frozen=True):
 
     text: str
     tokens: int
+    """Of the text alone."""
     log_probability: float
-    """Of the whole sequence with its end, as average a token."""
+    """Of the whole sequence, a token of text and its end: timestamps, which are nearly sure, don't dilute it."""
     no_speech_probability: float
     complete: bool
     """Whether the decoder came to an end by itself."""
@@ -69,8 +76,12 @@ class _Hearing(msgspec.Struct, frozen=True):
         return not self.complete or is_loop(self.text)
 
     @property
+    def hopeless(self) -> bool:
+        return self.lost and self.no_speech_probability > HOPELESS
+
+    @property
     def doubtful(self) -> bool:
-        return self.lost or self.log_probability < DOUBTED or repeats(self.text)
+        return self.lost or self.log_probability < DOUBTED or ends_twice(self.text)
 
 
 class _Recognizer:
@@ -89,12 +100,16 @@ class _Recognizer:
         heard = [self._hear(piece, language, abandoned) for piece in split_at_pauses(samples)]
         return _join(heard, language)
 
+    def unload(self) -> None:
+        """Free the weights."""
+        self._model.unload_model()
+
     def _hear(self, samples: Samples, language: Language, abandoned: threading.Event) -> _Hearing:
         """Hear quickly, and thoroughly what is doubtful; where that takes no time, thoroughly at once."""
         if self._thorough:
             return self._decode(samples, FULL_SECONDS, BEAM, language, abandoned)
         hearing = self._decode(samples, window_seconds(len(samples) / INPUT_SAMPLE_RATE), 1, language, abandoned)
-        if not hearing.doubtful:
+        if hearing.hopeless or not hearing.doubtful:
             return hearing
         again = self._decode(samples, FULL_SECONDS, BEAM, language, abandoned)
         return hearing if again.lost and not hearing.lost else again
@@ -104,8 +119,11 @@ class _Recognizer:
     ) -> _Hearing:
         """Encode one window, of a length in seconds, and decode it."""
         tokenizer = Tokenizer(self._tokenizer, self._model.is_multilingual, task="transcribe", language=language)
-        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        bound = min(MOST_TOKENS, TOKENS_BESIDES + math.ceil(len(samples) / INPUT_SAMPLE_RATE * TOKENS_PER_SECOND))
+        seconds = len(samples) / INPUT_SAMPLE_RATE
+        prompt = (
+            tokenizer.sot_sequence if seconds > TIMED_SECONDS else [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        )
+        bound = min(MOST_TOKENS, TOKENS_BESIDES + math.ceil(seconds * TOKENS_PER_SECOND))
         mel = self._features(fit(samples, window), padding=0)
         _go_on_unless(abandoned)
         encoded = self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[np.newaxis])))
@@ -119,10 +137,11 @@ class _Recognizer:
             return_no_speech_prob=True,
         )
         tokens = result.sequences_ids[0]
+        of_text = sum(token < tokenizer.eot for token in tokens)
         return _Hearing(
             text=tokenizer.decode(tokens).strip(),
-            tokens=len(tokens),
-            log_probability=result.scores[0] * len(tokens) / (len(tokens) + 1),
+            tokens=of_text,
+            log_probability=result.scores[0] * len(tokens) / (of_text + 1),
             no_speech_probability=result.no_speech_prob,
             complete=len(tokens) < bound,
         )
@@ -205,7 +224,7 @@ class WhisperTranscriber(Transcriber):
         async with self._loading:
             loaded, self._loaded = self._loaded, None
             if loaded:
-                await asyncio.to_thread(loaded.threads.shutdown)
+                await asyncio.to_thread(_unload, loaded)
 
     def health(self) -> EngineHealth:
         return EngineHealth(
@@ -272,6 +291,15 @@ def _load_on(device: str, folder: Path, config: SttConfig, note: str | None = No
     except (RuntimeError, ValueError, OSError) as error:
         raise EngineError(f"whisper can't run on {device} with {compute_type}: {error}") from error
     return _Loaded(recognizer, ThreadPoolExecutor(workers, "whisper"), f"{device} {compute_type}", note)
+
+
+def _unload(loaded: _Loaded) -> None:
+    """Wait for what is running, and give the memory back to the system; glibc alone would keep it. Blocks."""
+    loaded.threads.shutdown()
+    loaded.recognizer.unload()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def _open_cuda_wheels() -> None:

@@ -1,0 +1,238 @@
+"""The default weights and real recordings: the words, the doubt, and what happens under load."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pydub import AudioSegment
+
+from simplevoice.config import ModelsConfig, SttConfig
+from simplevoice.config_sources import load
+from simplevoice.errors import TranscriptionError
+from simplevoice.stt.judge import verdict, words
+from simplevoice.stt.openai import OpenAITranscriber
+from simplevoice.stt.whisper import WhisperTranscriber
+from simplevoice.types import INPUT_SAMPLE_RATE, Language
+from tests.media import recording, samples, segment, tone
+
+pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
+
+BOUGHT = "They bought their offices from one another and were thus considered to have a vested interest in them."
+UNCLE = "The uncle claimed her. The husband resisted."
+SOVIET = "The Soviet authorities denied Oswald permission."
+DIGITS = "ثلاثة خمسة سبعة صفر اثنان تسعة"
+
+
+def models() -> ModelsConfig:
+    return load(None, {}).config.models
+
+
+def speech(name: str) -> AudioSegment:
+    return recording(f"{name}.wav").set_frame_rate(INPUT_SAMPLE_RATE).set_channels(1)
+
+
+def silence(ms: int) -> AudioSegment:
+    return AudioSegment.silent(ms, frame_rate=INPUT_SAMPLE_RATE)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whisper() -> AsyncIterator[WhisperTranscriber]:
+    engine = WhisperTranscriber(SttConfig(), models())
+    await engine.load()
+    await engine.warm_up()
+    yield engine
+    await engine.close()
+
+
+def telephone(audio: AudioSegment) -> AudioSegment:
+    """Leave what a telephone line does."""
+    spectrum = np.fft.rfft(samples(audio))
+    hertz = np.fft.rfftfreq(len(audio.get_array_of_samples()), 1 / INPUT_SAMPLE_RATE)
+    spectrum[(hertz < 300) | (hertz > 3400)] = 0
+    return segment(np.fft.irfft(spectrum))
+
+
+QUALITIES: dict[str, Callable[[AudioSegment], AudioSegment]] = {
+    "clean": lambda audio: audio,
+    "quiet": lambda audio: audio - 30,
+    "telephone": telephone,
+    "in silence": lambda audio: silence(1000) + audio + silence(2000),
+}
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize(
+    ("name", "text"), [("en-LJ006-0114", BOUGHT), ("en-LJ011-0202", UNCLE), ("en-LJ042-0094", SOVIET)]
+)
+async def test_english(whisper: WhisperTranscriber, name: str, text: str, quality: str) -> None:
+    transcript = await whisper.transcribe(QUALITIES[quality](speech(name)), "en")
+    said, expected = words(transcript.text), words(text)
+    if quality == "telephone":  # where base mishears a name
+        assert len(set(said) & set(expected)) > 0.8 * len(set(expected))
+    else:
+        assert said == expected
+    assert transcript.language == "en"
+    assert verdict(transcript) == "ok"
+
+
+@pytest.mark.parametrize("gain", [0, -30])
+async def test_a_single_short_arabic_word(whisper: WhisperTranscriber, gain: int) -> None:
+    transcript = await whisper.transcribe(speech("ar-no") + gain, "ar")
+    assert words(transcript.text) == ["لا"]
+    assert verdict(transcript) == "ok"
+
+
+@pytest.mark.parametrize("gain", [0, -30])
+async def test_arabic_digits(whisper: WhisperTranscriber, gain: int) -> None:
+    transcript = await whisper.transcribe(speech("ar-digits-357029") + gain, "ar")
+    assert len(set(words(transcript.text)) & set(words(DIGITS))) >= 4
+    assert verdict(transcript) == "ok"
+
+
+async def test_more_than_a_window_is_heard_whole(whisper: WhisperTranscriber) -> None:
+    clips = {"en-LJ006-0114": BOUGHT, "en-LJ042-0094": SOVIET, "en-LJ011-0202": UNCLE}
+    order = [*clips, *reversed(clips), *clips]
+    audio = sum((speech(name) + silence(400) for name in order), AudioSegment.empty())
+    assert audio.duration_seconds > 35
+    transcript = await whisper.transcribe(audio, "en")
+    said = words(transcript.text)
+    expected = words(" ".join(clips[name] for name in order))
+    assert len(said) == pytest.approx(len(expected), abs=3)
+    assert sum(a == b for a, b in zip(said, expected, strict=False)) > 0.9 * len(expected)
+
+
+def nothing_said() -> dict[str, AudioSegment]:
+    rng = np.random.default_rng(5)
+    count = 3 * INPUT_SAMPLE_RATE
+    white = rng.normal(0, 1, count)
+    breath = np.convolve(white, np.ones(8) / 8, "same") * np.maximum(0, np.sin(np.arange(count) / 6000)) ** 2
+    bursts = white * (rng.random(count // 800) < 0.1).repeat(800)
+    return {
+        "zeros": silence(1500),
+        "hiss": segment(white * 30),
+        "white": segment(white * 3000),
+        "breath": segment(breath * 5000),
+        "bursts": segment(bursts * 6000),
+        "tone": tone(3000),
+        "washing machine": speech("noise-washing-machine"),
+        "long washing machine": speech("noise-washing-machine") * 2,
+        "quiet washing machine": speech("noise-washing-machine")[:4000] - 25,
+    }
+
+
+@pytest.mark.parametrize("language", ["ar", "en"])
+@pytest.mark.parametrize(("kind", "audio"), nothing_said().items(), ids=nothing_said())
+async def test_nothing_is_invented(
+    whisper: WhisperTranscriber, kind: str, audio: AudioSegment, language: Language
+) -> None:
+    assert verdict(await whisper.transcribe(audio, language)) != "ok", kind
+
+
+async def test_calls_at_once_get_each_its_own_words(whisper: WhisperTranscriber) -> None:
+    heard = await asyncio.gather(
+        whisper.transcribe(speech("en-LJ011-0202"), "en"),
+        whisper.transcribe(speech("ar-no"), "ar"),
+        whisper.transcribe(speech("en-LJ042-0094"), "en"),
+    )
+    assert [words(h.text) for h in heard] == [words(UNCLE), ["لا"], words(SOVIET)]
+
+
+async def test_a_cancelled_call_neither_blocks_nor_delays_the_next(whisper: WhisperTranscriber) -> None:
+    long = speech("en-LJ001-0012") + speech("en-LJ006-0114") + speech("en-LJ011-0202")
+    started = time.monotonic()
+    await whisper.transcribe(long, "en")
+    whole = time.monotonic() - started
+
+    running, queued = (asyncio.create_task(whisper.transcribe(long, "en")) for _ in range(2))
+    await asyncio.sleep(0)  # both are in the pool now
+    started = time.monotonic()
+    for task in (running, queued):
+        task.cancel()
+    await asyncio.wait([running, queued])
+    assert running.cancelled()
+    assert queued.cancelled()
+    assert time.monotonic() - started < 0.1
+    transcript = await whisper.transcribe(speech("en-LJ042-0094"), "en")
+    assert words(transcript.text) == words(SOVIET)
+    assert time.monotonic() - started < whole
+
+
+async def test_the_loop_turns_while_whisper_works(whisper: WhisperTranscriber) -> None:
+    pauses = []
+    task = asyncio.create_task(whisper.transcribe(speech("en-LJ006-0114"), "en"))
+    last = time.monotonic()
+    while not task.done():
+        await asyncio.sleep(0.005)
+        pauses.append(time.monotonic() - last)
+        last = time.monotonic()
+    assert words(task.result().text) == words(BOUGHT)
+    assert len(pauses) > 10
+
+
+async def test_a_remote_whisper_hears_what_the_local_one_hears(whisper: WhisperTranscriber) -> None:
+    async def transcriptions(request: web.Request) -> web.Response:
+        form = await request.post()
+        file = form["file"]
+        assert isinstance(file, web.FileField)
+        with file.file as data:
+            audio = await asyncio.to_thread(AudioSegment.from_file, data, "wav")
+        heard = await whisper.transcribe(audio, "ar" if form["language"] == "ar" else "en")
+        doubt = {"avg_logprob": heard.average_log_probability, "no_speech_prob": heard.no_speech_probability}
+        return web.json_response({"text": heard.text, "segments": [{"start": 0.0, "end": 1.0, **doubt}]})
+
+    app = web.Application()
+    app.router.add_post("/v1/audio/transcriptions", transcriptions)
+    async with TestServer(app) as server:
+        config = SttConfig(engine="openai", base_url=str(server.make_url("/v1")))
+        remote = OpenAITranscriber(config, models())
+        await remote.load()
+        pairs: list[tuple[str, Language]] = [("en-LJ042-0094", "en"), ("ar-no", "ar")]
+        for name, language in pairs:
+            audio = speech(name)
+            assert await remote.transcribe(audio, language) == await whisper.transcribe(audio, language)
+        await remote.close()
+
+
+async def test_a_deadline_is_a_transcription_error_and_the_engine_works_on() -> None:
+    engine = WhisperTranscriber(SttConfig(timeout_seconds=0.01), models())
+    await engine.load()
+    try:
+        with pytest.raises(TranscriptionError, match=r"longer than 0\.01 s"):
+            await engine.transcribe(speech("en-LJ042-0094"), "en")
+        assert engine.health().state == "ready"
+    finally:
+        await engine.close()
+
+
+async def test_load_and_close_again_and_again() -> None:
+    engine = WhisperTranscriber(SttConfig(device="cpu"), models())
+    await asyncio.gather(engine.load(), engine.load())
+    health = engine.health()
+    assert (health.engine, health.model, health.device, health.state) == ("whisper", "base", "cpu int8", "ready")
+    await engine.close()
+    await engine.close()
+    assert engine.health().state == "stopped"
+    await engine.load()
+    assert words((await engine.transcribe(speech("en-LJ042-0094"), "en")).text) == words(SOVIET)
+    await engine.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and only glibc is asked to trim")
+async def test_closing_gives_the_memory_back() -> None:
+    def resident_bytes() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    engine = WhisperTranscriber(SttConfig(), models())
+    await engine.load()
+    await engine.warm_up()
+    loaded = resident_bytes()
+    await engine.close()
+    assert loaded - resident_bytes() > 60 * 2**20

@@ -1,0 +1,255 @@
+"""A real server that speaks the API, on the loopback, and everything that can go wrong with it."""
+
+import asyncio
+import io
+import json
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from simplevoice.config import ModelsConfig, SttConfig
+from simplevoice.errors import EngineError, TranscriptionError
+from simplevoice.stt.openai import OpenAITranscriber
+from tests.media import tone
+
+KEY = "sk-not-to-be-told-0123456789"
+AUDIO = tone(700)
+
+Answer = Callable[[dict[str, Any]], Awaitable[web.StreamResponse]]
+
+
+class Recognizer:
+    """The server: keeps what it was sent, answers as told."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.connections: set[object] = set()
+        self.answer: Answer = self.verbose
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        file = form["file"]
+        assert isinstance(file, web.FileField)
+        with file.file as data:
+            content = data.read()
+        with wave.open(io.BytesIO(content)) as sound:
+            asked = {
+                **{k: v for k, v in form.items() if isinstance(v, str)},
+                "rate": sound.getframerate(),
+                "channels": sound.getnchannels(),
+                "seconds": sound.getnframes() / sound.getframerate(),
+                "authorization": request.headers.get("Authorization"),
+            }
+        self.requests.append(asked)
+        self.connections.add(request.transport)
+        return await self.answer(asked)
+
+    async def verbose(self, asked: dict[str, Any]) -> web.Response:
+        segments = [
+            {"id": 0, "start": 0.0, "end": 3.0, "avg_logprob": -0.2, "no_speech_prob": 0.1},
+            {"id": 1, "start": 3.0, "end": 4.0, "avg_logprob": -1.0, "no_speech_prob": 0.4},
+        ]
+        return web.json_response({"text": " What time is it? ", "duration": 0.7, "segments": segments})
+
+
+def status(code: int, body: object) -> Answer:
+    async def answer(asked: dict[str, Any]) -> web.Response:
+        return web.Response(status=code, text=json.dumps(body), content_type="application/json")
+
+    return answer
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Recognizer]:
+    recognizer = Recognizer()
+    app = web.Application()
+    app.router.add_post("/v1/audio/transcriptions", recognizer.handle)
+    async with TestServer(app) as listening:
+        recognizer.url = str(listening.make_url("/v1"))
+        yield recognizer
+
+
+@pytest.fixture
+async def engine(server: Recognizer) -> AsyncIterator[OpenAITranscriber]:
+    engine = make(server.url)
+    await engine.load()
+    yield engine
+    await engine.close()
+
+
+def make(url: str | None, timeout: float = 10.0, key: str | None = KEY) -> OpenAITranscriber:
+    config = SttConfig(engine="openai", model="whisper-1", base_url=url, api_key=key, timeout_seconds=timeout)
+    return OpenAITranscriber(config, ModelsConfig())
+
+
+async def test_the_request_says_what_the_server_needs(engine: OpenAITranscriber, server: Recognizer) -> None:
+    await engine.transcribe(AUDIO, "ar")
+    [asked] = server.requests
+    assert asked == {
+        "model": "whisper-1",
+        "language": "ar",
+        "temperature": "0.0",
+        "response_format": "verbose_json",
+        "rate": 16_000,
+        "channels": 1,
+        "seconds": 0.7,
+        "authorization": f"Bearer {KEY}",
+    }
+
+
+async def test_a_verbose_answer_tells_the_doubt(engine: OpenAITranscriber) -> None:
+    transcript = await engine.transcribe(AUDIO, "en")
+    assert transcript.text == "What time is it?"
+    assert transcript.language == "en"
+    assert transcript.no_speech_probability == 0.1
+    assert transcript.average_log_probability == pytest.approx((-0.2 * 3 - 1.0) / 4)
+
+
+@pytest.mark.parametrize("code", [400, 422])
+async def test_a_server_without_verbose_answers_is_asked_once(
+    engine: OpenAITranscriber, server: Recognizer, code: int
+) -> None:
+    async def plain_only(asked: dict[str, Any]) -> web.Response:
+        if asked["response_format"] != "json":
+            return web.json_response({"error": {"message": "unsupported"}}, status=code)
+        return web.json_response({"text": "Hello."})
+
+    server.answer = plain_only
+    for _ in range(2):
+        transcript = await engine.transcribe(AUDIO, "en")
+        assert transcript.text == "Hello."
+        assert transcript.no_speech_probability is None
+        assert transcript.average_log_probability is None
+    assert [r["response_format"] for r in server.requests] == ["verbose_json", "json", "json"]
+
+
+async def test_segments_that_tell_nothing_are_no_doubt(engine: OpenAITranscriber, server: Recognizer) -> None:
+    server.answer = status(200, {"text": "Hello.", "segments": [{"id": 0, "text": "Hello."}]})
+    transcript = await engine.transcribe(AUDIO, "en")
+    assert transcript.average_log_probability is None
+
+
+async def test_connections_are_kept_until_released_and_made_anew(engine: OpenAITranscriber, server: Recognizer) -> None:
+    for _ in range(2):
+        await engine.transcribe(AUDIO, "en")
+    assert len(server.connections) == 1
+    await engine.release()
+    await engine.release()
+    assert engine.health().state == "ready"
+    await engine.transcribe(AUDIO, "en")
+    assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "problem"),
+    [
+        (401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}, "refused the key"),
+        (403, {"error": {"message": f"{KEY} may not"}}, "refused the key"),
+        (404, {"error": {"message": f"no model whisper-1 for {KEY}"}}, "no model whisper-1"),
+        (200, {"result": "no text"}, "no transcription"),
+        (200, "no object", "no transcription"),
+    ],
+)
+async def test_a_refusal_is_told_without_the_key(
+    engine: OpenAITranscriber, server: Recognizer, code: int, body: object, problem: str
+) -> None:
+    server.answer = status(code, body)
+    with pytest.raises(TranscriptionError, match=problem) as caught:
+        await engine.transcribe(AUDIO, "en")
+    assert KEY not in str(caught.value)
+    assert caught.value.__cause__ is None
+    health = engine.health()
+    assert health.state == "degraded"
+    assert health.detail == str(caught.value)
+
+    server.answer = server.verbose
+    await engine.transcribe(AUDIO, "en")
+    assert engine.health().state == "ready"
+    assert engine.health().detail is None
+
+
+async def test_a_busy_server_is_asked_again(engine: OpenAITranscriber, server: Recognizer) -> None:
+    async def busy_first(asked: dict[str, Any]) -> web.StreamResponse:
+        if len(server.requests) == 1:
+            return web.Response(status=503, headers={"retry-after-ms": "1"})
+        return await server.verbose(asked)
+
+    server.answer = busy_first
+    assert (await engine.transcribe(AUDIO, "en")).text == "What time is it?"
+
+
+async def test_nobody_there() -> None:
+    engine = make(f"http://user:password@127.0.0.1:{unused_port()}/v1")
+    await engine.load()
+    with pytest.raises(TranscriptionError, match=r"127\.0\.0\.1:\d+ can't be reached") as caught:
+        await engine.transcribe(AUDIO, "en")
+    assert "password" not in str(caught.value)
+    await engine.close()
+
+
+async def test_a_server_that_stalls_meets_the_deadline(server: Recognizer) -> None:
+    async def stall(asked: dict[str, Any]) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    server.answer = stall
+    engine = make(server.url, timeout=0.3)
+    await engine.load()
+    with pytest.raises(TranscriptionError, match=r"took longer than 0\.3 s"):
+        await engine.transcribe(AUDIO, "en")
+    await engine.close()
+
+
+async def test_cancelling_ends_the_request(engine: OpenAITranscriber, server: Recognizer) -> None:
+    asked_for, gone = asyncio.Event(), asyncio.Event()
+
+    async def until_gone(asked: dict[str, Any]) -> web.StreamResponse:
+        asked_for.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gone.set()
+        raise AssertionError
+
+    server.answer = until_gone
+    task = asyncio.create_task(engine.transcribe(AUDIO, "en"))
+    await asked_for.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await gone.wait()
+    assert engine.health().state == "ready"
+
+
+async def test_without_a_server_and_a_key_it_does_not_load() -> None:
+    engine = make(None, key=None)
+    with pytest.raises(EngineError, match="base URL"):
+        await engine.load()
+    with pytest.raises(TranscriptionError, match="not loaded"):
+        await engine.transcribe(AUDIO, "en")
+
+
+async def test_a_server_that_wants_no_key_is_sent_none_of_the_environment(
+    server: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody-else")
+    engine = make(server.url, key=None)
+    await engine.load()
+    await engine.transcribe(AUDIO, "en")
+    assert server.requests[0]["authorization"] == "Bearer none"
+    await engine.close()
+
+
+async def test_health_names_the_server_without_its_password() -> None:
+    health = make("https://user:password@speech.example:8443/v1").health()
+    assert (health.engine, health.model, health.device, health.state) == (
+        "openai",
+        "whisper-1",
+        "speech.example:8443",
+        "stopped",
+    )
