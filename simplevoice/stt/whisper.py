@@ -38,7 +38,7 @@ CPU_WORKERS, CUDA_WORKERS = 1, 4
 """Transcriptions at once. On the CPU one already takes all the threads it gets."""
 
 MOST_THREADS = 4
-"""More make base no faster, and the language model and the voice work beside it."""
+"""As many as CTranslate2 takes by itself; the language model and the voice work beside it."""
 
 TOKENS_PER_SECOND, TOKENS_BESIDES = 12, 12
 """What speech can need at most: fast Arabic has about 10 tokens a second. A decoder that is lost goes on for ever."""
@@ -47,7 +47,7 @@ MOST_TOKENS = 224
 """Whisper's own bound of a window, half of its decoder's positions (openai/whisper, decoding.py)."""
 
 TIMED_SECONDS = FLOOR_SECONDS
-"""Longer speech is decoded with timestamps: they cost a fifth more time, and a third as many words are dropped."""
+"""Longer speech is decoded with timestamps: they cost a quarter more time, and a third as many words are dropped."""
 
 DOUBTED = -0.8
 """Below this average log probability the quick pass is not believed. Words that are right are seldom below."""

@@ -17,7 +17,7 @@ FULL_SECONDS = 30.0
 """What Whisper was trained on, and the most that its positional embedding reaches."""
 
 FLOOR_SECONDS = 9.0
-"""Of windows of 1 to 9 s for a single word, the first that leads the decoder into loops no more often than 30 s."""
+"""Whisper base, read greedily, made 70 mistakes in 91 single Arabic words at 30 s, 73 at 9 s, 95 at 7 s, 151 at 5 s."""
 
 MARGIN_SECONDS = 2.0
 
