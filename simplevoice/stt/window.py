@@ -22,7 +22,8 @@ FLOOR_SECONDS = 9.0
 MARGIN_SECONDS = 2.0
 
 LONGEST_PIECE_SECONDS = 20.0
-"""The fuller the window, the more often the decoder drops a sentence: 33 of 849 words at 28 s, 3 at 20 s."""
+"""Whisper base drops a sentence now and then, in any window longer than a few sentences, and no length prevents it: of
+12, 15, 16, 20 and 28 s, pieces of up to 20 s lost few words and took little time."""
 
 SHORTEST_PIECE_SECONDS = LONGEST_PIECE_SECONDS / 2
 PAUSE_SECONDS = 0.3
