@@ -345,7 +345,7 @@ class Conversation:
             voice=self._voice(settings.language if language is UNSET else language),
             audio_format=settings.audio_format,
             streaming=settings.response_mode == "stream",
-            instructions=settings.instructions or self._config.llm.instructions,
+            instructions=self._instructions,
             ended_at=time.monotonic() if ended_at is None else ended_at,
         )
         return Turn(f"turn_{uuid.uuid4().hex[:12]}", request, self._context)
@@ -355,8 +355,11 @@ class Conversation:
 
     def _is_outdated(self, request: TurnRequest) -> bool:
         """Whether the settings were changed since a turn was prepared with them."""
-        now = self._settings
-        return request.voice != self._voice(now.language) or request.instructions != now.instructions
+        return request.voice != self._voice(self.language) or request.instructions != self._instructions
+
+    @property
+    def _instructions(self) -> str | None:
+        return self._settings.instructions or self._config.llm.instructions
 
     def _submit(self, turn: Turn) -> None:
         """Let a turn be answered, now or after those before it. Raises BusyError."""

@@ -20,7 +20,7 @@ from simplevoice.cli.output import console
 from simplevoice.config import Config, EndpointingConfig
 from simplevoice.errors import TranscriptionError
 from simplevoice.models.store import ModelStore
-from simplevoice.speech.endpointing import TentativeEnd, TurnEnded, Verdict
+from simplevoice.speech.endpointing import SpeechPaused, TentativeEnd, TurnEnded, Verdict
 from simplevoice.speech.evidence import judge
 from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.turn_detector import FRAME_BYTES, TurnDetector
@@ -90,20 +90,16 @@ class Witnesses:
         self._probabilities: dict[bytes, tuple[float | None, float]] = {}
         self._texts: dict[bytes, tuple[str | None, float]] = {}
 
-    async def ask(self, rule: Rule, audio: AudioSegment, language: Language) -> tuple[Verdict, float]:
-        """Return the verdict and the ms until it is there, the engines working side by side."""
-        probability, sound_ms = await self._sound(audio) if rule.sound else (None, 0.0)
-        text, words_ms = await self._words(audio, language) if rule.words else (None, 0.0)
-        return judge(text, probability, language), max(sound_ms, words_ms)
-
-    async def _sound(self, audio: AudioSegment) -> tuple[float | None, float]:
+    async def sound(self, audio: AudioSegment) -> tuple[float | None, float]:
+        """Return Smart Turn's probability, and the ms that it took."""
         if self._smart_turn is not None and audio.raw_data not in self._probabilities:
             started = time.perf_counter()
             probability = await asyncio.to_thread(self._smart_turn.probability, audio)
             self._probabilities[audio.raw_data] = probability, _ms_since(started)
         return self._probabilities.get(audio.raw_data, (None, 0.0))
 
-    async def _words(self, audio: AudioSegment, language: Language) -> tuple[str | None, float]:
+    async def words(self, audio: AudioSegment, language: Language) -> tuple[str | None, float]:
+        """Return the transcript, and the ms that it took."""
         if self._transcriber is not None and audio.raw_data not in self._texts:
             started = time.perf_counter()
             try:
@@ -147,14 +143,19 @@ async def play(
     silence = bytes((config.max_silence_ms + config.silence_ms + 2 * config.tentative_ms) * BYTES_PER_MS)
     stream = clip.pcm + silence
     ends: list[TurnEnded] = []
+    sound: tuple[float | None, float] = (None, 0.0)  # Smart Turn's probability, and when it is known
     coming: tuple[float, int, Verdict] | None = None
     for start in range(0, len(stream), FRAME_BYTES):
         detections = detector.feed(stream[start : start + FRAME_BYTES])
         now_ms = start // BYTES_PER_MS + FRAME_MS
         for event, audio in detections:
+            if isinstance(event, SpeechPaused) and audio is not None and rule.sound:
+                probability, took_ms = await witnesses.sound(audio)
+                sound = probability, now_ms + took_ms
             if isinstance(event, TentativeEnd) and audio is not None:
-                verdict, late_ms = await witnesses.ask(rule, audio, clip.language)
-                coming = now_ms + late_ms, event.generation, verdict
+                text, took_ms = await witnesses.words(audio, clip.language) if rule.words else (None, 0.0)
+                known_ms = max(sound[1], now_ms + took_ms)
+                coming = known_ms, event.generation, judge(text, sound[0], clip.language)
         if coming is not None and now_ms >= coming[0]:
             detections += detector.evidence(*coming[1:])
             coming = None

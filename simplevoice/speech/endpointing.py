@@ -17,6 +17,12 @@ VAD_LAG_MS = 160
 """Silero hears speech for up to this long after it ended: 56 to 136 ms on six recordings, against the last 10 ms
 within 35 dB of the loudest. The bound is shorter by it, and so holds from the last sound that a person made."""
 
+TYPICAL_VAD_LAG_MS = 96
+"""The tentative end is earlier by this, and so comes about as long after the last sound as it is set to."""
+
+PAUSE_FRAMES = 2
+"""Frames without speech that may be the beginning of a pause."""
+
 GAP_FRAMES = 3
 """Frames without speech that the beginning of a turn may hold: the closure of a plosive lasts under 100 ms."""
 
@@ -41,6 +47,12 @@ _REASONS: dict[Verdict | None, EndReason] = {
 
 class SpeechStarted(msgspec.Struct, frozen=True):
     """A turn begins: there was enough speech, from ``offset_ms`` on."""
+
+    offset_ms: int
+
+
+class SpeechPaused(msgspec.Struct, frozen=True):
+    """Speech stopped at ``offset_ms``, perhaps for a tentative end: the time to listen to how it sounded."""
 
     offset_ms: int
 
@@ -72,7 +84,7 @@ class TurnEnded(msgspec.Struct, frozen=True):
     reason: EndReason
 
 
-Event = SpeechStarted | TentativeEnd | SpeechResumed | TurnEnded
+Event = SpeechStarted | SpeechPaused | TentativeEnd | SpeechResumed | TurnEnded
 
 
 class Endpointer:
@@ -85,7 +97,7 @@ class Endpointer:
         self._min_speech = _at_least(config.min_speech_ms)
         self._resume = _at_least(config.resume_ms)
         self._max_turn = _at_most(max_turn_ms)
-        self._tentative = _at_least(config.tentative_ms)
+        self._tentative = max(1, _at_least(config.tentative_ms - TYPICAL_VAD_LAG_MS))
         silence = max(_at_least(config.silence_ms), self._tentative)
         self._bound = max(_at_most(config.max_silence_ms - VAD_LAG_MS), silence)
         self._waits: dict[Verdict | None, int] = {
@@ -104,6 +116,11 @@ class Endpointer:
         self._onset: int | None = None
         self._last_speech = -1
         self._run = 0  # frames of speech that don't count yet: towards a turn in silence, towards going on in a pause
+
+    @property
+    def tentative_frames(self) -> int:
+        """Frames without speech after which the turn may be over."""
+        return self._tentative
 
     @property
     def onset_frame(self) -> int | None:
@@ -172,12 +189,15 @@ class Endpointer:
     def _look_for_pause(self) -> list[Event]:
         if self._voiced:
             self._last_speech = self._frames - 1
+        events: list[Event] = []
+        if self._silence == min(PAUSE_FRAMES, self._tentative):
+            events.append(SpeechPaused(self.end_frame * FRAME_MS))
         if self._silence < self._tentative:
-            return []
+            return events
         self._state, self._run = "pause", 0
         self._generation += 1
         self._verdict = self._first_verdict
-        return [TentativeEnd(self._generation, self.end_frame * FRAME_MS), *self._end_if_due()]
+        return [*events, TentativeEnd(self._generation, self.end_frame * FRAME_MS), *self._end_if_due()]
 
     def _look_for_end(self) -> list[Event]:
         self._run = self._run + 1 if self._voiced else 0

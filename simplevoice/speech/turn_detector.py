@@ -7,7 +7,15 @@ import numpy as np
 from pydub import AudioSegment
 
 from simplevoice.config import EndpointingConfig
-from simplevoice.speech.endpointing import Endpointer, Event, SpeechResumed, SpeechStarted, TurnEnded, Verdict
+from simplevoice.speech.endpointing import (
+    Endpointer,
+    Event,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    TurnEnded,
+    Verdict,
+)
 from simplevoice.speech.vad import FRAME_MS, FRAME_SAMPLES, VoiceActivityModel
 from simplevoice.types import INPUT_SAMPLE_RATE
 
@@ -17,7 +25,9 @@ TAIL_FRAMES = 7
 
 
 class Detection(NamedTuple):
-    """An event and, for TentativeEnd and TurnEnded, the utterance: 16 kHz mono 16-bit, from its pre-roll on.
+    """An event and, for SpeechPaused, TentativeEnd and TurnEnded, the utterance: 16 kHz mono 16-bit, with its pre-roll.
+
+    That of a SpeechPaused has silence at its end for what was not heard yet.
 
     The utterance of a TurnEnded is, sample for sample, that of the TentativeEnd of its generation.
     """
@@ -50,9 +60,9 @@ class TurnDetector:
         expects_evidence: bool = True,
     ) -> None:
         self._pre_roll = -(-config.pre_roll_ms // FRAME_MS)
-        self._tail = min(TAIL_FRAMES, -(-config.tentative_ms // FRAME_MS))
-        max_turn_ms = int(max_seconds * 1000) - (self._pre_roll + self._tail) * FRAME_MS
+        max_turn_ms = int(max_seconds * 1000) - (self._pre_roll + TAIL_FRAMES) * FRAME_MS
         self._endpointer = Endpointer(config, max_turn_ms=max_turn_ms, expects_evidence=expects_evidence)
+        self._tail = min(TAIL_FRAMES, self._endpointer.tentative_frames)
         self._voice = model.stream()
         self._audio = bytearray()  # from frame self._first on; less than a frame may follow the last heard one
         self._first = 0
@@ -98,6 +108,8 @@ class TurnDetector:
             return None
         end = min(frame + self._tail, self._heard)
         audio = self._audio[self._offset(self._begin) : self._offset(end)]
+        if isinstance(event, SpeechPaused):
+            audio += bytes((frame + TAIL_FRAMES - end) * FRAME_BYTES)
         if isinstance(event, TurnEnded):
             self._begin, self._spent = None, end
         return AudioSegment(bytes(audio), sample_width=2, frame_rate=INPUT_SAMPLE_RATE, channels=1)

@@ -5,7 +5,6 @@ import socket
 from pathlib import Path
 
 import pytest
-
 from aiohttp import ClientSession, web
 
 from simplevoice.config import Config

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from simplevoice.config import EndpointingConfig
 from simplevoice.speech.endpointing import (
+    TYPICAL_VAD_LAG_MS,
     VAD_LAG_MS,
     Endpointer,
     Event,
+    SpeechPaused,
     SpeechResumed,
     SpeechStarted,
     TentativeEnd,
@@ -21,7 +23,7 @@ from simplevoice.speech.endpointing import (
 FRAME_MS = 32
 CONFIG = EndpointingConfig()
 MIN_SPEECH = 8  # frames: 250 ms rounded up
-TENTATIVE = 7  # 200 ms rounded up
+TENTATIVE = 4  # 200 ms less Silero's lag, rounded up
 SILENCE = 16  # 500 ms rounded up
 BOUND = 32  # 1200 ms less Silero's lag, rounded down
 RESUME = 3
@@ -30,6 +32,11 @@ YES, NO = 0.9, 0.1
 
 
 def hear(endpointer: Endpointer, *runs: tuple[float, int]) -> list[Event]:
+    """Feed runs of (probability, frames); beginnings of pauses have tests of their own."""
+    return [event for event in hear_all(endpointer, *runs) if not isinstance(event, SpeechPaused)]
+
+
+def hear_all(endpointer: Endpointer, *runs: tuple[float, int]) -> list[Event]:
     """Feed runs of (probability, frames)."""
     return [event for p, frames in runs for _ in range(frames) for event in endpointer.frame(p)]
 
@@ -65,6 +72,17 @@ def test_speech_goes_on_below_the_threshold_at_which_it_begins() -> None:
     assert hear(endpointer, (0.34, TENTATIVE)) == [TentativeEnd(1, 208 * FRAME_MS)]
 
 
+def test_every_pause_is_told_when_it_begins_whether_or_not_it_becomes_an_end() -> None:
+    endpointer = Endpointer(CONFIG)
+    events = hear_all(endpointer, (YES, 10), (NO, 2), (YES, 5), (NO, TENTATIVE))
+    assert events == [SpeechStarted(0), SpeechPaused(320), SpeechPaused(17 * FRAME_MS), TentativeEnd(1, 17 * FRAME_MS)]
+
+
+def test_the_shortest_tentative_end_comes_with_its_pause() -> None:
+    endpointer = Endpointer(EndpointingConfig(tentative_ms=64))
+    assert hear_all(endpointer, (YES, 10), (NO, 1)) == [SpeechStarted(0), SpeechPaused(320), TentativeEnd(1, 320)]
+
+
 def test_finished_ends_at_once() -> None:
     assert paused().evidence(1, Verdict.FINISHED) == [TurnEnded(1, 320, TENTATIVE * FRAME_MS, "finished")]
 
@@ -89,7 +107,7 @@ def test_the_evidence_decides_the_silence(verdict: Verdict | None, frames: int, 
 def test_late_evidence_ends_a_turn_that_waited_long_enough() -> None:
     endpointer = paused()
     assert hear(endpointer, (NO, 15)) == []
-    assert endpointer.evidence(1, Verdict.UNKNOWN) == [TurnEnded(1, 320, 22 * FRAME_MS, "silence")]
+    assert endpointer.evidence(1, Verdict.UNKNOWN) == [TurnEnded(1, 320, (TENTATIVE + 15) * FRAME_MS, "silence")]
 
 
 def test_a_later_verdict_replaces_an_earlier_one() -> None:
@@ -243,7 +261,7 @@ def test_turns_hold_their_order_their_minima_and_the_bound(
                 assert open_generation is None
                 assert event.generation == generation + 1
                 assert event.offset_ms > offset
-                assert now - event.offset_ms >= config.tentative_ms
+                assert now - event.offset_ms >= config.tentative_ms - TYPICAL_VAD_LAG_MS
                 generation, offset = event.generation, event.offset_ms
                 open_generation = generation
             case SpeechResumed():
@@ -255,7 +273,7 @@ def test_turns_hold_their_order_their_minima_and_the_bound(
                 assert event.waited_ms == now - event.offset_ms
                 assert event.waited_ms <= bound
                 if event.reason != "length":
-                    assert event.waited_ms >= config.tentative_ms
+                    assert event.waited_ms >= config.tentative_ms - TYPICAL_VAD_LAG_MS
                 if event.reason == "silence":
                     assert event.waited_ms >= config.silence_ms
                 assert event.offset_ms >= offset
