@@ -106,6 +106,8 @@ class Connection:
         self.message_count = 0
         self.last_response_time_ms: int | None = None
         self.owner: Owner | None = None
+        self.unresponsive = False
+        """Whether the client was given up because it took nothing."""
         self._transport = transport
         self._send_timeout = send_timeout
         self._started = time.monotonic()
@@ -183,6 +185,7 @@ class Connection:
                     if item.payload is not None:
                         await self._transport.send_bytes(item.payload)
         except TimeoutError:
+            self.unresponsive = True
             self._begin_close(CLOSE_POLICY, "slow client")
         except ConnectionError:
             self._begin_close(CLOSE_NORMAL, "")

@@ -56,9 +56,9 @@ async def drain(app: web.Application) -> None:
     registry = app[REGISTRY]
     connections = list(registry)
     log.info("draining", connections=len(connections), deadline_seconds=deadline)
-    await asyncio.gather(*(c.send(GoingAway(deadline_seconds=deadline)) for c in connections))
     try:
         async with asyncio.timeout(deadline):
+            await asyncio.gather(*(c.send(GoingAway(deadline_seconds=deadline)) for c in connections))
             await asyncio.gather(*(c.finish_turns() for c in connections))
     except TimeoutError:
         log.warning("drain_deadline_passed")

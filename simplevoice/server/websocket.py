@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from simplevoice import messages
 from simplevoice.config import Config
 from simplevoice.conversation import MAX_WAITING, Conversation, Settings
-from simplevoice.errors import ClientError, ErrorCode, SimpleVoiceError
+from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
 from simplevoice.performance import TARGET_RESPONSE_TIME
 from simplevoice.protocol import (
     MAX_TEXT_CHARACTERS,
@@ -35,7 +35,7 @@ from simplevoice.registry import (
     Connection,
 )
 from simplevoice.server.admission import RateLimiter, admit
-from simplevoice.server.keys import CONFIG, REGISTRY, SERVICE, SESSIONS
+from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY, SERVICE, SESSIONS
 from simplevoice.turn import error_message
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,9 @@ HEARTBEAT_SECONDS = 20.0
 """Between the pings that find out that a client is gone."""
 MAX_REFUSED_IN_A_ROW = 50
 """A client that ignores RATE_LIMITED this often is closed."""
+
+CLOSE_CODES = {ErrorCode.CONNECTION_ID_IN_USE: CLOSE_POLICY, ErrorCode.SERVER_BUSY: CLOSE_TRY_AGAIN_LATER}
+"""For who is turned away behind the handshake; else it is the server's fault."""
 
 T = TypeVar("T")
 
@@ -63,60 +66,57 @@ async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
         return socket
     connection, settings = _open(socket, opening, config)
     try:
-        replaced = request.app[REGISTRY].add(connection)
+        await _converse(request, socket, connection, settings)
     except SimpleVoiceError as error:
-        code = CLOSE_POLICY if error.code is ErrorCode.CONNECTION_ID_IN_USE else CLOSE_TRY_AGAIN_LATER
+        log.warning("turned_away", connection_id=connection.id, code=error.code, error=str(error))
         await connection.send(error_message(error, settings.language))
-        await connection.close(code, str(error))
-        return socket
-    if replaced is not None:
-        await replaced.end(CLOSE_POLICY, "replaced")
-    try:
-        async with request.app[SERVICE].in_use() as engines:
-            conversation = Conversation(
-                connection,
-                settings,
-                engines=engines,
-                config=config,
-                history=request.app[SESSIONS].open(connection.session_id),
-                performance=request.app[SERVICE].performance,
-            )
-            await _converse(socket, connection, conversation, settings, config)
-    except SimpleVoiceError as error:
-        log.error("engines_unavailable", connection_id=connection.id, error=str(error))
-        await connection.send(error_message(SimpleVoiceError(str(error)), settings.language))
-        await connection.close(CLOSE_INTERNAL_ERROR, "engines unavailable")
+        await connection.close(CLOSE_CODES.get(error.code, CLOSE_INTERNAL_ERROR), str(error.code))
     finally:
         request.app[REGISTRY].remove(connection)
+        await _to_its_end(connection.close())
+        if connection.unresponsive and request.transport is not None:
+            request.transport.abort()  # it would keep what was not sent until the client reads it
     return socket
 
 
 async def _converse(
-    socket: web.WebSocketResponse,
-    connection: Connection,
-    conversation: Conversation,
-    settings: Settings,
-    config: Config,
+    request: web.Request, socket: web.WebSocketResponse, connection: Connection, settings: Settings
 ) -> None:
-    log.info("connected", connection_id=connection.id, session_id=connection.session_id)
-    connection.owner = conversation
-    code, reason = CLOSE_NORMAL, ""
-    try:
-        await connection.send(_established(connection, settings, config))
-        code, reason = await _read(socket, connection, conversation, config)
-    except Exception:
-        log.exception("connection_crashed", connection_id=connection.id)
-        await connection.send(error_message(SimpleVoiceError("crashed"), settings.language))
-        code, reason = CLOSE_INTERNAL_ERROR, "internal error"
-    finally:
-        await _to_its_end(connection.close(code, reason))
-        log.info(
-            "disconnected",
-            connection_id=connection.id,
-            session_id=connection.session_id,
-            close_code=socket.close_code,
-            turns=connection.message_count,
+    """Enter the connection and hold its conversation. Raises SimpleVoiceError where there can be none."""
+    app, config = request.app, request.app[CONFIG]
+    if app[LIFECYCLE].phase != "running":
+        raise BusyError("the drain began behind the handshake")
+    replaced = app[REGISTRY].add(connection)
+    if replaced is not None:
+        await replaced.end(CLOSE_POLICY, "replaced")
+    async with app[SERVICE].in_use() as engines:
+        conversation = Conversation(
+            connection,
+            settings,
+            engines=engines,
+            config=config,
+            history=app[SESSIONS].open(connection.session_id),
+            performance=app[SERVICE].performance,
         )
+        connection.owner = conversation
+        log.info("connected", connection_id=connection.id, session_id=connection.session_id)
+        code, reason = CLOSE_NORMAL, ""
+        try:
+            await connection.send(_established(connection, settings, config))
+            code, reason = await _read(socket, connection, conversation, config)
+        except Exception:
+            log.exception("connection_crashed", connection_id=connection.id)
+            await connection.send(error_message(SimpleVoiceError("crashed"), settings.language))
+            code, reason = CLOSE_INTERNAL_ERROR, "internal error"
+        finally:
+            await _to_its_end(connection.close(code, reason))
+            log.info(
+                "disconnected",
+                connection_id=connection.id,
+                session_id=connection.session_id,
+                close_code=socket.close_code,
+                turns=connection.message_count,
+            )
 
 
 async def _to_its_end(cleanup: Coroutine[Any, Any, None]) -> None:

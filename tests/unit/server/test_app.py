@@ -1,7 +1,13 @@
 import asyncio
+from typing import Any
 
+import pytest
+
+from simplevoice.errors import ErrorCode
 from simplevoice.protocol import ErrorMessage, GoingAway, ProcessingStarted, TextMessage, VoiceResponse
+from simplevoice.server import websocket
 from simplevoice.server.app import drain
+from simplevoice.server.keys import LIFECYCLE, REGISTRY
 from tests.unit.server.conftest import Start
 
 
@@ -57,3 +63,23 @@ async def test_the_engines_are_closed_with_the_application(daemon: Start) -> Non
     assert not isinstance(await line.next(), ErrorMessage)
     await service.http.close()
     assert service.fakes.model.calls[-1] == "close"
+
+
+async def test_who_is_halfway_in_when_the_drain_begins_is_turned_away(
+    daemon: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await daemon()
+    app = service.http.server.app  # type: ignore[attr-defined]
+    opened = websocket._open
+
+    def open_while_the_drain_begins(*args: Any) -> Any:
+        app[LIFECYCLE].phase = "draining"
+        return opened(*args)
+
+    monkeypatch.setattr(websocket, "_open", open_while_the_drain_begins)
+    line = await service.connect()
+    told = await line.next()
+    assert isinstance(told, ErrorMessage)
+    assert told.error_code is ErrorCode.SERVER_BUSY
+    assert (await line.closed())[0] == 1013
+    assert len(app[REGISTRY]) == 0
