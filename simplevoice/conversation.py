@@ -15,6 +15,7 @@ from simplevoice.config import Config
 from simplevoice.errors import AudioError, BusyError, ClientError, ErrorCode, SimpleVoiceError
 from simplevoice.history import History
 from simplevoice.listening import AudioStream, DetectedStream, PreparedTurn, PushToTalkStream
+from simplevoice.notices import error_message
 from simplevoice.performance import Performance
 from simplevoice.pipeline import Engines, Recording, Speech, TurnRequest, Typed, Utterance
 from simplevoice.protocol import (
@@ -40,7 +41,7 @@ from simplevoice.speech.codec import sniff
 from simplevoice.speech.stream import StreamDecoder, begins_stream, open_stream
 from simplevoice.speech.turn_detector import Activity
 from simplevoice.tts import Voice
-from simplevoice.turn import Turn, TurnContext, error_message
+from simplevoice.turn import Turn, TurnContext
 from simplevoice.types import AudioFormat, AudioTransport, InputFormat, Language, ResponseMode, TurnDetection, VoiceType
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,6 @@ the client until ``release``. Cancelled before that, it leaves no trace.
 
 import asyncio
 import math
-import time
 
 import msgspec
 import structlog
@@ -14,14 +13,14 @@ from msgspec import UNSET
 
 from simplevoice import messages
 from simplevoice.config import Config
-from simplevoice.errors import ErrorCode, SimpleVoiceError, TurnTimeoutError
+from simplevoice.errors import SimpleVoiceError, TurnTimeoutError
 from simplevoice.history import Exchange, History
+from simplevoice.notices import error_message, guidance
 from simplevoice.performance import Performance
 from simplevoice.pipeline import Audio, Engines, Event, Finished, Heard, NotHeard, Piece, Pipeline, TurnRequest
+from simplevoice.playback import Playback
 from simplevoice.protocol import (
     AudioChunk,
-    ErrorMessage,
-    Guidance,
     Interrupted,
     InterruptReason,
     ProcessingStarted,
@@ -33,38 +32,12 @@ from simplevoice.protocol import (
     VoiceResponse,
 )
 from simplevoice.registry import Connection
-from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioTransport, Language
+from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioTransport
 
 log = structlog.get_logger(__name__)
 
-RETRY_POINTLESS = {
-    ErrorCode.UNSUPPORTED_AUDIO_FORMAT,
-    ErrorCode.AUDIO_FORMAT_MISMATCH,
-    ErrorCode.AUDIO_DECODE_FAILED,
-    ErrorCode.AUDIO_TOO_LARGE,
-    ErrorCode.AUDIO_TOO_LONG,
-    ErrorCode.EMPTY_AUDIO,
-    ErrorCode.INVALID_PARAMETER,
-    ErrorCode.MISSING_CONNECTION_ID,
-    ErrorCode.CONNECTION_ID_IN_USE,
-    ErrorCode.INVALID_JSON,
-    ErrorCode.INVALID_MESSAGE,
-    ErrorCode.UNKNOWN_MESSAGE_TYPE,
-}
-"""The same message again would fail the same way."""
 STOP_SECONDS = 2.0
 """Work that still runs so long after it was told to stop is left behind: no engine may hold a conversation."""
-
-
-def error_message(error: SimpleVoiceError, language: Language, turn_id: str | None = None) -> ErrorMessage:
-    """Tell a client of a failure, in its language."""
-    return ErrorMessage(
-        error_code=error.code,
-        message=messages.text(error.code, language, error.details),
-        retry_suggested=error.code not in RETRY_POINTLESS,
-        turn_id=turn_id or UNSET,
-        details=error.details or UNSET,
-    )
 
 
 class TurnContext(msgspec.Struct, frozen=True):
@@ -104,10 +77,8 @@ class Turn:
         self._understood = asyncio.Event()
         self._pieces: list[str] = []
         self._audio = bytearray()
-        self._sound: list[tuple[int, float]] = []
-        """Index of the piece and milliseconds of what was encoded, in order."""
+        self._playback = Playback()
         self._chunks = 0
-        self._playing_since: float | None = None
         self._first_audio_ms: int | None = None
         self._exchange: Exchange | None = None
         self._interrupted = False
@@ -162,9 +133,7 @@ class Turn:
     @property
     def playing(self) -> bool:
         """Whether the client, as far as can be known, still plays the reply."""
-        if self._playing_since is None or self._interrupted:
-            return False
-        return (time.monotonic() - self._playing_since) * 1000 < sum(duration for _, duration in self._sound)
+        return self._playback.playing and not self._interrupted
 
     async def interrupt(self, reason: InterruptReason | None, played_ms: float | None = None) -> None:
         """Stop working and speaking, tell the client, and let the history hold only what was heard.
@@ -172,11 +141,11 @@ class Turn:
         Without a reason nobody is told. The work may take a while to end: ``wait`` for it. What the client knows to
         be over, and of which it plays nothing, is not interrupted.
         """
-        if self._interrupted or (self.concluded and self._playing_since is None):
+        if self._interrupted or (self.concluded and not self._playback.begun):
             return
         self._interrupted = True
         log.info("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
-        heard = self._heard_of_reply(played_ms)
+        heard = self._playback.heard(self._pieces, played_ms)
         if self._heard:
             self._remember(heard)
         self._halt()
@@ -238,7 +207,7 @@ class Turn:
         self._understood.set()
         await self._released.wait()
         if self._chunks:
-            self._remember(self._heard_of_reply(math.inf))
+            self._remember(self._playback.heard(self._pieces, math.inf))
         await self._send_last(error_message(error, self.request.language, self.id))
         log.warning(
             "turn_failed", connection_id=self._connection.id, turn_id=self.id, code=error.code, error=str(error)
@@ -264,7 +233,7 @@ class Turn:
             case NotHeard():
                 self._understood.set()
                 await self._released.wait()
-                await self._send_last(self._guidance(event))
+                await self._send_last(guidance(event.reason, event.text, self.request.language, self.id))
             case Audio():
                 await self._released.wait()
                 await self._take_audio(event)
@@ -290,16 +259,8 @@ class Turn:
     def _transcription(self, text: str) -> Transcription:
         return Transcription(turn_id=self.id, text=text, final=True, language=self.request.language)
 
-    def _guidance(self, event: NotHeard) -> Guidance:
-        return Guidance(
-            turn_id=self.id,
-            guidance=messages.text(f"guidance.{event.reason}", self.request.language),
-            transcription=event.text,
-            reason=event.reason,
-        )
-
     async def _take_audio(self, event: Audio) -> None:
-        self._sound.append((event.piece, event.duration_ms))
+        self._playback.add(event.piece, event.duration_ms)
         if not self.request.streaming:
             self._audio += event.data
         elif event.data:
@@ -316,7 +277,7 @@ class Turn:
             audio_base64=UNSET if binary else data,
         )
         if self._chunks == 0:
-            self._playing_since = time.monotonic()
+            self._playback.begin()
             self._first_audio_ms = self._pipeline.elapsed_ms()
         self._chunks += 1
         await self._send(chunk, data if binary else None)
@@ -324,7 +285,7 @@ class Turn:
     async def _finish(self, event: Finished) -> None:
         self._remember(event.text)
         if not self.request.streaming:
-            self._playing_since = time.monotonic()
+            self._playback.begin()
         timings = self._timings()
         self._connection.message_count += 1
         self._connection.last_response_time_ms = timings.total
@@ -367,23 +328,6 @@ class Turn:
             first_audio=stages.first_audio if self._first_audio_ms is None else self._first_audio_ms,
             endpoint=self.endpoint_ms,
         )
-
-    def _heard_of_reply(self, played_ms: float | None) -> str:
-        """The part of the reply that was played: whole pieces, and of the last one its share of words."""
-        if self._playing_since is None:
-            return ""
-        if played_ms is None:
-            played_ms = (time.monotonic() - self._playing_since) * 1000
-        durations = [0.0] * len(self._pieces)
-        for piece, duration in self._sound:
-            durations[piece] += duration
-        heard: list[str] = []
-        for text, duration in zip(self._pieces, durations, strict=True):
-            words = text.split()
-            share = min(1.0, played_ms / duration) if duration else 0.0
-            heard += words[: round(len(words) * share)]
-            played_ms = max(0.0, played_ms - duration)
-        return " ".join(heard)
 
     def _log(self, outcome: str) -> None:
         """One line a turn."""

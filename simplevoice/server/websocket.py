@@ -14,6 +14,7 @@ from simplevoice import messages
 from simplevoice.config import Config
 from simplevoice.conversation import MAX_WAITING, Conversation, Settings
 from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
+from simplevoice.notices import error_message
 from simplevoice.performance import TARGET_RESPONSE_TIME
 from simplevoice.protocol import (
     MAX_TEXT_CHARACTERS,
@@ -36,7 +37,6 @@ from simplevoice.registry import (
 )
 from simplevoice.server.admission import RateLimiter, admit
 from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY, SERVICE, SESSIONS
-from simplevoice.turn import error_message
 
 log = structlog.get_logger(__name__)
 

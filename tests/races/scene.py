@@ -47,7 +47,7 @@ async def play(client: FakeClient, *sounds: bytes) -> None:
 async def until_true(condition: Callable[[], object]) -> None:
     """Let the loop run until something holds that nobody tells; at most 5 s."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - it is the state of others that is watched
+        while not condition():
             await asyncio.sleep(0)
 
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simplevoice import turn
+from simplevoice import playback
 from simplevoice.config import Config
 from simplevoice.errors import EngineError, ReplyError, SpeechError, TranscriptionError
 from simplevoice.protocol import (
@@ -204,7 +204,7 @@ async def perform(script: Script, turn_detection: str, leaves: bool) -> None:
     loop.set_default_executor(InlineExecutor())
     fakes, clock = SteppingEngines(), Clock()
     mode: dict[str, Any] = {"response_mode": "stream", "audio_format": "pcm16", "turn_detection": turn_detection}
-    with patch.object(turn, "time", clock):
+    with patch.object(playback, "time", clock):
         async with connected(fakes, CONFIG, **mode) as client:
             player = Player(client, fakes, clock)
             await client.say(PCM)

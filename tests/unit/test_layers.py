@@ -1,4 +1,4 @@
-"""Imports go down only, vendor libraries stay in the file that wraps them, and only ``server`` knows aiohttp's server."""
+"""Imports go down only, vendor libraries stay where they are wrapped, and only ``server`` knows the HTTP server."""
 
 import ast
 from pathlib import Path
@@ -15,7 +15,7 @@ ROOMS = [
     {"turn", "listening"},
     {"pipeline"},
     {"stt", "llm", "tts"},
-    {"speech", "models", "registry", "performance", "history"},
+    {"speech", "models", "registry", "performance", "history", "notices", "playback"},
     {"protocol", "messages", "logs", "systemd", "config_text"},
     {"config_sources"},
     {"config_table"},
