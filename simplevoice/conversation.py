@@ -12,9 +12,10 @@ from pydub import AudioSegment
 
 from simplevoice import messages
 from simplevoice.config import Config
-from simplevoice.errors import AudioError, BusyError, ClientError, ErrorCode, SimpleVoiceError
+from simplevoice.errors import BusyError, SimpleVoiceError
 from simplevoice.history import History
-from simplevoice.listening import AudioStream, DetectedStream, PreparedTurn, PushToTalkStream
+from simplevoice.listening import PreparedTurn
+from simplevoice.microphone import Microphone
 from simplevoice.notices import error_message
 from simplevoice.performance import Performance
 from simplevoice.pipeline import Engines, Recording, Speech, TurnRequest, Typed, Utterance
@@ -37,39 +38,17 @@ from simplevoice.protocol import (
     decode,
 )
 from simplevoice.registry import Connection, ConnectionState
-from simplevoice.speech.codec import sniff
-from simplevoice.speech.stream import StreamDecoder, begins_stream, open_stream
+from simplevoice.settings import Settings
 from simplevoice.speech.turn_detector import Activity
 from simplevoice.tts import Voice
 from simplevoice.turn import Turn, TurnContext
-from simplevoice.types import AudioFormat, AudioTransport, InputFormat, Language, ResponseMode, TurnDetection, VoiceType
+from simplevoice.types import Language
 
 log = structlog.get_logger(__name__)
 
 MAX_WAITING = 2
 """Utterances that wait behind the turn in progress."""
 VAD_UPDATE_SECONDS = 0.2
-
-
-class Settings(msgspec.Struct, kw_only=True):
-    """What a client chose. The upper part can change from turn to turn."""
-
-    language: Language
-    voice_type: VoiceType
-    voice: str | None = None
-    rate: str | None = None
-    instructions: str | None = None
-    turn_detection: TurnDetection
-    response_mode: ResponseMode
-    audio_format: AudioFormat
-    audio_transport: AudioTransport
-
-    def update(self, changes: SessionUpdate) -> None:
-        """Take over the fields that are set."""
-        for field in changes.__struct_fields__:
-            value = getattr(changes, field)
-            if value is not UNSET:
-                setattr(self, field, value)
 
 
 class Conversation:
@@ -95,8 +74,7 @@ class Conversation:
         self._last: Turn | None = None
         """The turn before, whose reply the client may still be playing."""
         self._worker: asyncio.Task[None] | None = None
-        self._stream: AudioStream | None = None
-        self._stream_failed = False
+        self._microphone = Microphone(self, settings.turn_detection, engines, config)
         self._stopped = False
         self._unheard: AudioSegment | None = None
         """Speech of a turn that was interrupted before it was transcribed: the next turn begins with it."""
@@ -111,12 +89,12 @@ class Conversation:
             return "speaking" if self._turns[0].speaking else "thinking"
         if self.speaking:
             return "speaking"
-        return "idle" if self._stream is None else "listening"
+        return "listening" if self._microphone.on else "idle"
 
     @property
     def streaming(self) -> bool:
         """Whether binary messages belong to a stream, which is bounded by its decoder and not by a rate."""
-        return self._stream is not None
+        return self._microphone.on
 
     async def receive(self, data: str | bytes) -> None:
         """Take a message. What is wrong with it is answered, and changes nothing."""
@@ -125,8 +103,8 @@ class Conversation:
         try:
             if isinstance(data, str):
                 await self._handle(decode(data))
-            else:
-                await self._handle_binary(data)
+            elif not await self._microphone.take(data):
+                self._submit(self._turn(Recording(data)))
         except SimpleVoiceError as error:
             await self._refuse(error)
 
@@ -144,7 +122,7 @@ class Conversation:
         self._turns.clear()
         if turns and not turns[0].concluded:
             await turns[0].interrupt("replaced" if reason == "replaced" else None)
-        await self._drop_stream()
+        await self._microphone.drop()
         for turn in turns:
             await turn.cancel()
         await self.finish()
@@ -165,9 +143,9 @@ class Conversation:
             case TextMessage():
                 self._submit(self._turn(Typed(message.text), message.language))
             case AudioStart():
-                await self._start_stream(message)
+                await self._microphone.start(message)
             case AudioEnd():
-                await self._end_stream()
+                await self._microphone.end()
             case Interrupt():
                 await self._interrupt(message)
             case SessionUpdate():
@@ -179,38 +157,6 @@ class Conversation:
                 self._unheard = None
                 for turn in self._turns:
                     turn.forget()
-
-    async def _handle_binary(self, data: bytes) -> None:
-        """Take a piece of the stream, the first piece of a new one, or a whole utterance."""
-        if len(data) > self._config.limits.max_audio_bytes:
-            bound = {"max_bytes": self._config.limits.max_audio_bytes}
-            raise AudioError("a binary message is too large", code=ErrorCode.AUDIO_TOO_LARGE, details=bound)
-        if self._settings.turn_detection == "server_vad" and (container := self._new_container(data)):
-            await self._drop_stream()
-            self._open(open_stream(container))
-        if self._stream is not None:
-            await self._feed(self._stream, data)
-        elif self._settings.turn_detection == "none":
-            self._submit(self._turn(Recording(data)))
-        elif not self._stream_failed:
-            self._stream_failed = True
-            details = {"field": "type", "allowed": ["audio_start"]}
-            raise ClientError("audio before audio_start", code=ErrorCode.INVALID_MESSAGE, details=details)
-
-    def _new_container(self, data: bytes) -> InputFormat | None:
-        """The container that begins with this piece. Within a stream only a header can tell, by its magic."""
-        if self._stream is None and not self._stream_failed:
-            return sniff(data)
-        return sniff(data) if begins_stream(data) else None
-
-    async def _feed(self, stream: AudioStream, data: bytes) -> None:
-        try:
-            await stream.feed(data)
-        except SimpleVoiceError:
-            # Told once; what still comes of this stream is not a new failure.
-            self._stream_failed = True
-            await self._drop_stream()
-            raise
 
     async def _interrupt(self, message: Interrupt) -> None:
         """Interrupt the turn that is named, or whatever is being worked on or played; ``played_ms`` is of the first."""
@@ -234,39 +180,6 @@ class Conversation:
             self._turns.remove(turn)
         await turn.interrupt(reason, played_ms)
 
-    # Streams
-
-    async def _start_stream(self, message: AudioStart) -> None:
-        await self._drop_stream()
-        rate = 16_000 if message.sample_rate is UNSET else message.sample_rate
-        self._open(open_stream(message.format, sample_rate=rate, channels=message.channels))
-
-    def _open(self, decoder: StreamDecoder) -> None:
-        self._stream_failed = False
-        max_seconds = self._config.limits.max_audio_seconds
-        if self._settings.turn_detection == "none":
-            self._stream = PushToTalkStream(decoder, self, max_seconds)
-        else:
-            self._stream = DetectedStream(decoder, self, self._context.engines, self._config.turns, max_seconds)
-
-    async def _end_stream(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is None:
-            if self._stream_failed:
-                return
-            details = {"field": "type", "allowed": ["audio_start"]}
-            raise ClientError("no stream to end", code=ErrorCode.INVALID_MESSAGE, details=details)
-        try:
-            await stream.finish()
-        finally:
-            await stream.close()
-
-    async def _drop_stream(self) -> None:
-        stream, self._stream = self._stream, None
-        self._unheard = None
-        if stream is not None:
-            await stream.close()
-
     # What a stream finds
 
     @property
@@ -278,6 +191,10 @@ class Conversation:
     def speaking(self) -> bool:
         """Whether a reply is being spoken, as far as can be known."""
         return (bool(self._turns) and self._turns[0].speaking) or (self._last is not None and self._last.playing)
+
+    def stream_dropped(self) -> None:
+        """Forget what was not heard yet of a stream that is no more."""
+        self._unheard = None
 
     async def speech_started(self, offset_ms: int) -> None:
         """Tell the client, and stop speaking."""

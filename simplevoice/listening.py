@@ -46,6 +46,9 @@ class TurnTaker(Protocol):
     def speaking(self) -> bool:
         """Whether a reply is being spoken."""
 
+    def stream_dropped(self) -> None:
+        """A stream is no more; what was not heard of it is void."""
+
     async def speech_started(self, offset_ms: int) -> None:
         """Somebody speaks; who is answering has to stop."""
 

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from simplevoice import messages
 from simplevoice.config import Config
-from simplevoice.conversation import MAX_WAITING, Conversation, Settings
+from simplevoice.conversation import MAX_WAITING, Conversation
 from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
 from simplevoice.notices import error_message
 from simplevoice.performance import TARGET_RESPONSE_TIME
@@ -37,6 +37,7 @@ from simplevoice.registry import (
 )
 from simplevoice.server.admission import RateLimiter, admit
 from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY, SERVICE, SESSIONS
+from simplevoice.settings import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from simplevoice.config import Config
-from simplevoice.conversation import Conversation, Settings
+from simplevoice.conversation import Conversation
 from simplevoice.history import History
 from simplevoice.performance import Performance
 from simplevoice.protocol import AnyServerMessage, ClientMessage, ServerMessage, decode_server, encode
 from simplevoice.registry import Connection
+from simplevoice.settings import Settings
 from tests.fakes.engines import FakeEngines
 
 M = TypeVar("M", bound=ServerMessage)
