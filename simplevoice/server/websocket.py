@@ -1,14 +1,13 @@
 """``/ws/simple-voice-chat``: the handshake, and the single read loop of a connection."""
 
 import asyncio
-import uuid
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
 from aiohttp import WSMsgType, web
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from simplevoice import messages
 from simplevoice.config import Config
@@ -21,11 +20,8 @@ from simplevoice.protocol import (
     ConnectionConfig,
     ConnectionEstablished,
     ConnectionLimits,
-    Identifier,
     OpeningParameters,
-    allowed,
     encode,
-    parse_opening,
 )
 from simplevoice.registry import (
     CLOSE_INTERNAL_ERROR,
@@ -37,6 +33,7 @@ from simplevoice.registry import (
 )
 from simplevoice.server.admission import RateLimiter, admit
 from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY, SERVICE, SESSIONS
+from simplevoice.server.opening import check_opening, check_turns
 from simplevoice.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -61,13 +58,14 @@ async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=max_message, compress=False)
     await socket.prepare(request)
     try:
-        opening = _check_opening(request, config)
+        opening = check_opening(request.query, config)
+        config = msgspec.structs.replace(config, turns=check_turns(request.query, config.turns))
     except ClientError as error:
         await _refuse(socket, error, config, CLOSE_UNSUPPORTED_DATA)
         return socket
     connection, settings = _open(socket, opening, config)
     try:
-        await _converse(request, socket, connection, settings)
+        await _converse(request, socket, connection, settings, config)
     except SimpleVoiceError as error:
         log.warning("turned_away", connection_id=connection.id, code=error.code, error=str(error))
         await connection.send(error_message(error, settings.language))
@@ -81,10 +79,14 @@ async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
 
 
 async def _converse(
-    request: web.Request, socket: web.WebSocketResponse, connection: Connection, settings: Settings
+    request: web.Request,
+    socket: web.WebSocketResponse,
+    connection: Connection,
+    settings: Settings,
+    config: Config,
 ) -> None:
     """Enter the connection and hold its conversation. Raises SimpleVoiceError where there can be none."""
-    app, config = request.app, request.app[CONFIG]
+    app = request.app
     if app[LIFECYCLE].phase != "running":
         raise BusyError("the drain began behind the handshake")
     replaced = app[REGISTRY].add(connection)
@@ -152,20 +154,6 @@ async def _read(
             return CLOSE_POLICY, "rate limit"
         error = SimpleVoiceError("too many messages", code=ErrorCode.RATE_LIMITED)
         await connection.send(error_message(error, connection.language))
-
-
-def _check_opening(request: web.Request, config: Config) -> OpeningParameters:
-    """Check the query; a connection_id is missing, made up by the server, or the client's."""
-    opening = parse_opening(request.query)
-    if opening.connection_id is not UNSET:
-        return opening
-    if config.server.connection_ids == "server":
-        return msgspec.structs.replace(opening, connection_id=f"conn_{uuid.uuid4().hex[:16]}")
-    raise ClientError(
-        "connection_id is missing",
-        code=ErrorCode.MISSING_CONNECTION_ID,
-        details={"parameter": "connection_id", "allowed": allowed(Identifier)},
-    )
 
 
 async def _refuse(socket: web.WebSocketResponse, error: ClientError, config: Config, code: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 from simplevoice import protocol
 from simplevoice.errors import ErrorCode
 from simplevoice.protocol import CLIENT_MESSAGES, AnyServerMessage, OpeningParameters
+from simplevoice.server.opening import TURN_PARAMETERS
 
 DOC = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 
@@ -54,7 +55,9 @@ def test_nested_fields_are_told() -> None:
 
 
 def test_every_parameter_is_told() -> None:
-    assert set(rows(section("Opening"))) == fields(OpeningParameters) | {"token"}
+    opening = section("Opening")
+    assert set(rows(opening)) == fields(OpeningParameters) | {"token"}
+    assert set(TURN_PARAMETERS) <= set(re.findall(r"`(\w+)`", opening))
 
 
 def test_every_error_code_is_told() -> None:

@@ -48,6 +48,7 @@ async def test_a_turn_over_a_real_socket(daemon: Start) -> None:
         ({"connection_id": ""}, ErrorCode.INVALID_PARAMETER, "connection_id"),
         ({"connection_id": "a/b"}, ErrorCode.INVALID_PARAMETER, "connection_id"),
         ({"audio_format": "aac"}, ErrorCode.INVALID_PARAMETER, "audio_format"),
+        ({"silence_ms": "5"}, ErrorCode.INVALID_PARAMETER, "silence_ms"),
     ],
 )
 async def test_a_bad_parameter_is_named_and_closes_1003(
