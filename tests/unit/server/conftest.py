@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from aiohttp import ClientWebSocketResponse
+from aiohttp import ClientWebSocketResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from simplevoice.config import Config
@@ -18,7 +18,8 @@ from tests.unit.test_service import make_service
 class Daemon:
     """A real server on loopback with fake engines."""
 
-    def __init__(self, client: TestClient[Any, Any], fakes: FakeEngines) -> None:
+    def __init__(self, app: web.Application, client: TestClient[Any, Any], fakes: FakeEngines) -> None:
+        self.app = app
         self.http = client
         self.fakes = fakes
 
@@ -75,7 +76,7 @@ async def daemon() -> AsyncIterator[Start]:
             client = await stack.enter_async_context(TestClient(TestServer(app)))
             if loaded:
                 await start_service(app)
-            return Daemon(client, fakes)
+            return Daemon(app, client, fakes)
 
         yield start
     left = {task for task in asyncio.all_tasks() - before if task.get_name().startswith(("turn", "writer", "idle"))}

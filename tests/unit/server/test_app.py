@@ -18,7 +18,7 @@ async def test_draining_lets_a_turn_end_and_then_closes_1001(daemon: Start) -> N
     await line.next()
     await line.say(TextMessage(text="hello"))
     await service.fakes.model.gate.reached.wait()
-    draining = asyncio.create_task(drain(service.http.server.app))  # type: ignore[attr-defined]
+    draining = asyncio.create_task(drain(service.app))
     assert isinstance(await line.next(), ProcessingStarted)
     notice = await line.next()
     assert isinstance(notice, GoingAway)
@@ -36,7 +36,7 @@ async def test_a_turn_that_takes_longer_than_the_deadline_is_cut(daemon: Start) 
     await line.next()
     await line.say(TextMessage(text="hello"))
     await service.fakes.model.gate.reached.wait()
-    draining = asyncio.create_task(drain(service.http.server.app))  # type: ignore[attr-defined]
+    draining = asyncio.create_task(drain(service.app))
     assert (await line.closed())[0] == 1001
     await draining
     assert service.fakes.running == 0
@@ -44,7 +44,7 @@ async def test_a_turn_that_takes_longer_than_the_deadline_is_cut(daemon: Start) 
 
 async def test_nobody_is_let_in_while_draining(daemon: Start) -> None:
     service = await daemon()
-    await drain(service.http.server.app)  # type: ignore[attr-defined]
+    await drain(service.app)
     async with service.http.get("/ws/simple-voice-chat?connection_id=c") as response:
         assert response.status == 503
         assert response.headers["Retry-After"]
@@ -69,7 +69,7 @@ async def test_who_is_halfway_in_when_the_drain_begins_is_turned_away(
     daemon: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = await daemon()
-    app = service.http.server.app  # type: ignore[attr-defined]
+    app = service.app
     opened = websocket._open
 
     def open_while_the_drain_begins(*args: Any) -> Any:

@@ -87,7 +87,7 @@ async def test_not_ready_says_what_is_broken(daemon: Start) -> None:
 
 async def test_draining_is_not_ready(daemon: Start) -> None:
     service = await daemon()
-    app = service.http.server.app  # type: ignore[attr-defined]  # a TestServer has its application
+    app = service.app
     await drain(app)
     assert app[LIFECYCLE].phase == "draining"
     assert (await service.status())["status"] == "draining"
