@@ -25,7 +25,11 @@ log = structlog.get_logger(__name__)
 
 
 class SpeechHealth(EngineHealth, frozen=True, omit_defaults=True, kw_only=True):
-    """What the status shows of speech. ``engine`` is the configured one, ``active`` the one that would speak now."""
+    """What the status shows of speech.
+
+    ``engine`` is the configured one. ``active`` is Edge while it is asked, else the local engine that spoke last: which
+    one speaks depends on the voice.
+    """
 
     active: str
     breaker: BreakerState
@@ -62,6 +66,7 @@ class SpeechPolicy(Speaker):
         self._prober: asyncio.Task[None] | None = None
         self._state: EngineState = "stopped"
         self._last_failure: str | None = None
+        self._spoke_locally: str | None = None
 
     async def load(self) -> None:
         """Load the engines. One that was only preferred, not asked for by its name, may be missing."""
@@ -92,7 +97,7 @@ class SpeechPolicy(Speaker):
         for speaker in self._engines():
             await speaker.close()
         self._breaker.succeed()
-        self._last_failure = None
+        self._last_failure = self._spoke_locally = None
         self._state = "stopped"
 
     def health(self) -> SpeechHealth:
@@ -160,6 +165,7 @@ class SpeechPolicy(Speaker):
             attempt = Attempt(speaker.synthesize(text, voice))
             try:
                 async for chunk in attempt:
+                    self._spoke_locally = speaker.name
                     yield chunk
                 return
             except SpeechError as error:
@@ -219,4 +225,6 @@ class SpeechPolicy(Speaker):
     def _active(self) -> str:
         if self._edge is not None and self._breaker.state == "closed":
             return self._edge.name
-        return next((s.name for s in self._local if s.health().state == "ready"), self._local[-1].name)
+        return self._spoke_locally or next(
+            (s.name for s in self._local if s.health().state == "ready"), self._local[-1].name
+        )

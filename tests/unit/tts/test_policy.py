@@ -283,8 +283,9 @@ async def test_piper_speaks_where_it_has_the_voice() -> None:
     piper, espeak = ScriptedSpeaker("piper", AUDIO, languages=("en",)), ScriptedSpeaker("espeak", AUDIO)
     async with policy(None, piper, espeak, config=TtsConfig(engine="piper")) as speech:
         assert engines(await speak(speech, voice=ENGLISH)) == ["piper"]
-        assert engines(await speak(speech, "مرحبا", ARABIC)) == ["espeak"]
         assert (speech.health().engine, speech.health().active) == ("piper", "piper")
+        assert engines(await speak(speech, "مرحبا", ARABIC)) == ["espeak"]
+        assert speech.health().active == "espeak"
 
 
 async def test_espeak_speaks_when_piper_fails_before_any_audio() -> None:
