@@ -308,8 +308,8 @@ def _default_threads() -> int:
     """Half of the cores, but two where there are two.
 
     Its threads wait for each other after each step, spinning. With as many as there are cores, any other work, such
-    as recognition for somebody else, holds all of them up. On two cores both are still better for one conversation:
-    the first clause after 0.12 s and not 0.22 s, though after 0.45 s and not 0.23 s while a core is busy.
+    as recognition for somebody else, holds all of them up. On two cores both are still better for one conversation
+    (``simplevoice bench latency --llm-threads 1`` tells by how much); for several at once, set ``llm.threads``.
     """
     cores = os.cpu_count() or 1
     return min(cores, 8, max(2, cores // 2))
