@@ -1,8 +1,7 @@
 """The engine against a server that fails in every way that servers do."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,109 +12,33 @@ from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.errors import ReplyError
 from simplevoice.llm import ChatMessage
 from simplevoice.llm.openai import OpenAIModel
+from tests.fakes.language_server import (
+    END,
+    Answer,
+    LanguageServer,
+    breaks_off_after,
+    event,
+    hangs_after,
+    says,
+    text,
+)
 
 MESSAGES = [ChatMessage("system", "Be brief."), ChatMessage("user", "My secret is Rumpelstiltskin.")]
 KEY = "sk-very-secret-key"
 
-Answer = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
-
-
-class Server:
-    """Answers chat completions as it is told, and remembers the requests."""
-
-    def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.answers: list[Answer | int] = []
-        self.models = ["first", "second"]
-        self.gone = asyncio.Event()
-        self.url = ""
-
-    async def list_models(self, request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
-
-    async def complete(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(await request.json())
-        self.headers.append(dict(request.headers))
-        answer = self.answers.pop(0)
-        if isinstance(answer, int):
-            error = {"message": f"key {KEY} and {self.requests[-1]['messages']}", "type": "bad"}
-            return web.json_response({"error": error}, status=answer)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        try:
-            await answer(request, response)
-        except (ConnectionError, asyncio.CancelledError):
-            self.gone.set()
-            raise
-        return response
-
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    fake = Server()
-    app = web.Application()
-    app.router.add_get("/v1/models", fake.list_models)
-    app.router.add_post("/v1/chat/completions", fake.complete)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    fake.url = f"http://{host}:{port}/v1"
-    yield fake
-    await runner.cleanup()
+async def server() -> AsyncIterator[LanguageServer]:
+    async with LanguageServer() as server:
+        yield server
 
 
 @asynccontextmanager
-async def connected(server: Server, **settings: Any) -> AsyncIterator[OpenAIModel]:
+async def connected(server: LanguageServer, **settings: Any) -> AsyncIterator[OpenAIModel]:
     model = OpenAIModel(LlmConfig(**{"base_url": server.url, **settings}), ModelsConfig())
     await model.load()
     yield model
     await model.close()
-
-
-def event(**choice: Any) -> bytes:
-    chunk = {
-        "id": "1",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": "m",
-        "choices": [{"index": 0} | choice],
-    }
-    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
-
-
-def text(content: str) -> bytes:
-    return event(delta={"content": content}, finish_reason=None)
-
-
-END = event(delta={}, finish_reason="stop") + b"data: [DONE]\n\n"
-
-
-def says(*parts: bytes) -> Answer:
-    async def answer(request: web.Request, response: web.StreamResponse) -> None:
-        for part in parts:
-            await response.write(part)
-
-    return answer
-
-
-def hangs_after(*parts: bytes) -> Answer:
-    async def answer(request: web.Request, response: web.StreamResponse) -> None:
-        await says(*parts)(request, response)
-        await asyncio.Event().wait()
-
-    return answer
-
-
-def breaks_off_after(*parts: bytes) -> Answer:
-    async def answer(request: web.Request, response: web.StreamResponse) -> None:
-        await says(*parts)(request, response)
-        assert request.transport
-        request.transport.abort()
-
-    return answer
 
 
 HELLO = says(event(delta={"role": "assistant", "content": ""}), text("Hel"), text("lo."), END)
@@ -125,7 +48,7 @@ async def collect(model: OpenAIModel) -> list[str]:
     return [piece async for piece in model.reply(MESSAGES, "en")]
 
 
-async def test_it_streams_the_reply_and_sends_what_was_configured(server: Server) -> None:
+async def test_it_streams_the_reply_and_sends_what_was_configured(server: LanguageServer) -> None:
     server.answers = [HELLO]
     async with connected(server, model="tiny", max_tokens=33, temperature=0.5, api_key=KEY) as model:
         assert await collect(model) == ["Hel", "lo."]
@@ -142,7 +65,9 @@ async def test_it_streams_the_reply_and_sends_what_was_configured(server: Server
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
 
 
-async def test_it_needs_neither_a_key_nor_the_name_of_a_model(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_needs_neither_a_key_nor_the_name_of_a_model(
+    server: LanguageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "meant-for-somebody-else")
     server.answers = [HELLO, HELLO]
     async with connected(server) as model:
@@ -154,7 +79,7 @@ async def test_it_needs_neither_a_key_nor_the_name_of_a_model(server: Server, mo
     assert "somebody-else" not in server.headers[0]["Authorization"]
 
 
-async def test_reasoning_is_not_part_of_the_reply(server: Server) -> None:
+async def test_reasoning_is_not_part_of_the_reply(server: LanguageServer) -> None:
     server.answers = [
         says(event(delta={"reasoning_content": "Hm."}), event(delta={"reasoning": "Hm."}), text("Yes."), END)
     ]
@@ -162,14 +87,14 @@ async def test_reasoning_is_not_part_of_the_reply(server: Server) -> None:
         assert await collect(model) == ["Yes."]
 
 
-async def test_chunks_without_text_are_passed_over(server: Server) -> None:
+async def test_chunks_without_text_are_passed_over(server: LanguageServer) -> None:
     usage = b'data: {"id":"1","object":"chat.completion.chunk","choices":[],"usage":{"total_tokens":3}}\n\n'
     server.answers = [says(b": ping\n\n", usage, b'data: {"choices":null}\n\n', b"data: 42\n\n", text("Yes."), END)]
     async with connected(server) as model:
         assert await collect(model) == ["Yes."]
 
 
-async def test_a_server_that_refuses_the_options_is_asked_without_them_from_then_on(server: Server) -> None:
+async def test_a_server_that_refuses_the_options_is_asked_without_them_from_then_on(server: LanguageServer) -> None:
     server.answers = [400, HELLO, HELLO]
     async with connected(server) as model:
         assert await collect(model) == ["Hel", "lo."]
@@ -178,7 +103,7 @@ async def test_a_server_that_refuses_the_options_is_asked_without_them_from_then
     assert "chat_template_kwargs" not in server.requests[1]
 
 
-async def test_a_refusal_with_another_reason_changes_nothing(server: Server) -> None:
+async def test_a_refusal_with_another_reason_changes_nothing(server: LanguageServer) -> None:
     server.answers = [400, 400, HELLO]
     async with connected(server) as model:
         with pytest.raises(ReplyError, match="answered 400"):
@@ -206,7 +131,7 @@ async def test_a_refusal_with_another_reason_changes_nothing(server: Server) -> 
     ],
 )
 async def test_a_failure_is_told_once_without_the_key_or_what_was_said(
-    server: Server, answer: Answer | int, problem: str
+    server: LanguageServer, answer: Answer | int, problem: str
 ) -> None:
     server.answers = [answer, HELLO]
     async with connected(server, api_key=KEY) as model:
@@ -225,7 +150,7 @@ async def test_a_failure_is_told_once_without_the_key_or_what_was_said(
         assert model.health().state == "ready"
 
 
-async def test_a_server_that_is_not_there_is_told_as_a_failure_and_asked_again(server: Server) -> None:
+async def test_a_server_that_is_not_there_is_told_as_a_failure_and_asked_again(server: LanguageServer) -> None:
     async with connected(server, base_url="http://127.0.0.1:1/v1", model="tiny") as model:
         await model.warm_up()
         assert model.health().state == "degraded"
@@ -234,7 +159,7 @@ async def test_a_server_that_is_not_there_is_told_as_a_failure_and_asked_again(s
 
 
 @pytest.mark.parametrize("answer", [hangs_after(), hangs_after(event(delta={"reasoning_content": "Hm."}))])
-async def test_the_first_text_has_a_deadline(server: Server, answer: Answer) -> None:
+async def test_the_first_text_has_a_deadline(server: LanguageServer, answer: Answer) -> None:
     server.answers = [answer]
     async with connected(server, timeout_seconds=0.2) as model:
         with pytest.raises(ReplyError, match="no text in time"):
@@ -243,7 +168,7 @@ async def test_the_first_text_has_a_deadline(server: Server, answer: Answer) -> 
             await server.gone.wait()
 
 
-async def test_every_further_text_has_a_deadline(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_further_text_has_a_deadline(server: LanguageServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simplevoice.llm.openai.STALL_SECONDS", 0.1)
     server.answers = [hangs_after(text("Hel"))]
     async with connected(server) as model:
@@ -253,7 +178,7 @@ async def test_every_further_text_has_a_deadline(server: Server, monkeypatch: py
             await anext(reply)
 
 
-async def test_closing_the_reply_closes_the_request(server: Server) -> None:
+async def test_closing_the_reply_closes_the_request(server: LanguageServer) -> None:
     server.answers = [hangs_after(text("Hel")), HELLO]
     async with connected(server) as model:
         reply = model.reply(MESSAGES, "en")
@@ -264,7 +189,7 @@ async def test_closing_the_reply_closes_the_request(server: Server) -> None:
         assert await collect(model) == ["Hel", "lo."]
 
 
-async def test_cancelling_before_the_first_text_closes_the_request(server: Server) -> None:
+async def test_cancelling_before_the_first_text_closes_the_request(server: LanguageServer) -> None:
     began = asyncio.Event()
 
     async def hang(request: web.Request, response: web.StreamResponse) -> None:
@@ -282,7 +207,7 @@ async def test_cancelling_before_the_first_text_closes_the_request(server: Serve
             await server.gone.wait()
 
 
-async def test_the_warm_up_asks_for_one_token_and_survives_a_failure(server: Server) -> None:
+async def test_the_warm_up_asks_for_one_token_and_survives_a_failure(server: LanguageServer) -> None:
     server.answers = [says(text("Hel"), END), 500]
     async with connected(server) as model:
         await model.warm_up()
@@ -291,7 +216,7 @@ async def test_the_warm_up_asks_for_one_token_and_survives_a_failure(server: Ser
         assert model.health().state == "degraded"
 
 
-async def test_release_closes_the_connections_and_the_next_reply_opens_new_ones(server: Server) -> None:
+async def test_release_closes_the_connections_and_the_next_reply_opens_new_ones(server: LanguageServer) -> None:
     ports: list[int] = []
 
     async def note(request: web.Request, response: web.StreamResponse) -> None:
@@ -315,7 +240,7 @@ async def test_openais_own_service_needs_a_model() -> None:
     assert model.health().state == "failed"
 
 
-async def test_a_server_without_models_is_a_failure(server: Server) -> None:
+async def test_a_server_without_models_is_a_failure(server: LanguageServer) -> None:
     server.models = []
     async with connected(server) as model:
         with pytest.raises(ReplyError, match="lists no model"):
