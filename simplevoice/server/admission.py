@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from simplevoice.config import ServerConfig
-from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY
+from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY
 
 RETRY_AFTER_SECONDS = "5"
 
 
 def admit(request: web.Request) -> None:
     """Let a request for a conversation through, or raise the HTTP error that refuses it."""
-    server = request.app[CONFIG].server
+    server = request.app[LIVE].config.server
     if not is_authorized(request, server):
         raise web.HTTPUnauthorized(text="a valid token is needed\n", headers={"WWW-Authenticate": "Bearer"})
     if not is_allowed_origin(request, server):

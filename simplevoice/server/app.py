@@ -10,8 +10,9 @@ from simplevoice.config import Config
 from simplevoice.history import SessionStore
 from simplevoice.protocol import GoingAway
 from simplevoice.registry import CLOSE_GOING_AWAY, ConnectionRegistry
-from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY, SERVICE, SESSIONS
+from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS
 from simplevoice.server.lifecycle import Lifecycle
+from simplevoice.server.live import Live
 from simplevoice.server.status import healthz, readyz, schema, status
 from simplevoice.server.websocket import simple_voice_chat
 from simplevoice.service import SimpleVoiceService, create_service
@@ -30,7 +31,7 @@ ROUTES = (
 def create_app(config: Config, service: SimpleVoiceService | None = None) -> web.Application:
     """Make the application. It answers at once, and takes conversations when ``start_service`` is through."""
     app = web.Application()
-    app[CONFIG] = config
+    app[LIVE] = Live(config)
     app[LIFECYCLE] = Lifecycle()
     app[REGISTRY] = ConnectionRegistry(config.limits.max_connections)
     app[SESSIONS] = SessionStore(config.limits)
@@ -52,7 +53,7 @@ async def start_service(app: web.Application) -> None:
 async def drain(app: web.Application) -> None:
     """Let turns in progress end within the time that is set, then close everybody."""
     app[LIFECYCLE].phase = "draining"
-    deadline = app[CONFIG].limits.drain_seconds
+    deadline = app[LIVE].config.limits.drain_seconds
     registry = app[REGISTRY]
     connections = list(registry)
     log.info("draining", connections=len(connections), deadline_seconds=deadline)

@@ -2,13 +2,13 @@
 
 from aiohttp import web
 
-from simplevoice.config import Config
 from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
 from simplevoice.server.lifecycle import Lifecycle
+from simplevoice.server.live import Live
 from simplevoice.service import SimpleVoiceService
 
-CONFIG = web.AppKey("config", Config)
+LIVE = web.AppKey("live", Live)
 REGISTRY = web.AppKey("registry", ConnectionRegistry)
 SERVICE = web.AppKey("service", SimpleVoiceService)
 SESSIONS = web.AppKey("sessions", SessionStore)

@@ -11,7 +11,7 @@ from simplevoice import systemd
 from simplevoice.config import Config
 from simplevoice.errors import SimpleVoiceError
 from simplevoice.server.app import create_app, start_service
-from simplevoice.server.keys import CONFIG
+from simplevoice.server.keys import LIVE
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ async def serve(app: web.Application) -> int:
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        if not await _listen(runner, app[CONFIG]):
+        if not await _listen(runner, app[LIVE].config):
             return 1
         return await _work(app, stop)
     finally:

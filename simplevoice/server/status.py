@@ -10,7 +10,7 @@ from simplevoice.performance import TARGET_RESPONSE_TIME, Percentiles, Performan
 from simplevoice.protocol import json_schema
 from simplevoice.registry import ConnectionSnapshot
 from simplevoice.server.admission import is_authorized
-from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY, SERVICE
+from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE
 from simplevoice.service import ServiceHealth
 from simplevoice.types import AUDIO_FORMATS, INPUT_FORMATS, LANGUAGES, VOICE_TYPES
 
@@ -59,7 +59,7 @@ async def status(request: web.Request) -> web.Response:
             status=_service_status(app, health),
             uptime_seconds=round(app[LIFECYCLE].uptime_seconds, 3),
             active_connections=len(registry),
-            connections=registry.snapshot() if is_authorized(request, app[CONFIG].server) else [],
+            connections=registry.snapshot() if is_authorized(request, app[LIVE].config.server) else [],
             service_health=health,
             performance=_performance(app[SERVICE].performance),
         )

@@ -32,7 +32,7 @@ from simplevoice.registry import (
     Connection,
 )
 from simplevoice.server.admission import RateLimiter, admit
-from simplevoice.server.keys import CONFIG, LIFECYCLE, REGISTRY, SERVICE, SESSIONS
+from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS
 from simplevoice.server.opening import check_opening, check_turns
 from simplevoice.settings import Settings
 
@@ -52,7 +52,7 @@ T = TypeVar("T")
 async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
     """Hold one client's conversation, from the upgrade to the close."""
     admit(request)
-    config = request.app[CONFIG]
+    config = request.app[LIVE].config
     # Base64 takes a third more than what it carries; the rest of a message is small.
     max_message = config.limits.max_audio_bytes * 4 // 3 + 65_536
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=max_message, compress=False)
