@@ -10,7 +10,8 @@ SimpleVoiceError
 │   └── SpeechError
 │       └── SpeechBrokenOffError
 ├── TurnTimeoutError       a turn took longer than it may
-├── BusyError              a bound was reached: connections, waiting utterances, rates
+├── BusyError              a bound was reached: connections, waiting utterances
+├── RateLimitedError       a client asks for too much in too short a time
 └── ModelError             weights can't be had, or aren't what they should be
     ├── WeightsUnavailableError
     └── WeightsCorruptError
@@ -107,6 +108,15 @@ class TurnTimeoutError(SimpleVoiceError):
 
 class BusyError(SimpleVoiceError):
     default_code = ErrorCode.SERVER_BUSY
+
+
+class RateLimitedError(SimpleVoiceError):
+    """Too much in too short a time. Without ``retry_after_ms`` it is too much at any time."""
+
+    default_code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, message: str, *, retry_after_ms: int | None) -> None:
+        super().__init__(message, details=None if retry_after_ms is None else {"retry_after_ms": retry_after_ms})
 
 
 class ModelError(SimpleVoiceError):

@@ -78,8 +78,8 @@ _TEXTS: dict[str, dict[Language, str]] = {
         "ar": "استغرق الأمر وقتا طويلا. حاول مرة أخرى من فضلك.",
     },
     ErrorCode.RATE_LIMITED: {
-        "en": "Too many messages. Please slow down.",
-        "ar": "الرسائل كثيرة جدا. تمهل من فضلك.",
+        "en": "Too much in too short a time. Please slow down.",
+        "ar": "هذا كثير في وقت قصير. تمهل من فضلك.",
     },
     ErrorCode.SERVER_BUSY: {
         "en": "Too much is waiting already. Please try again in a moment.",

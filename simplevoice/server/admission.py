@@ -1,8 +1,6 @@
-"""Who may come in: tokens, origins, capacity and rates."""
+"""Who may come in: tokens, origins and capacity."""
 
 import hmac
-import time
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -48,24 +46,3 @@ def is_allowed_origin(request: web.Request, server: ServerConfig) -> bool:
     if origin is None or "*" in server.allowed_origins or origin in server.allowed_origins:
         return True
     return urlsplit(origin).netloc == request.host
-
-
-class RateLimiter:
-    """A token bucket: ``rate`` messages a second, and a burst of twice that."""
-
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._burst = max(1.0, 2 * rate)
-        self._clock = clock
-        self._tokens = self._burst
-        self._updated = clock()
-
-    def allow(self) -> bool:
-        """Whether one more message may come now."""
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
-        self._updated = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True

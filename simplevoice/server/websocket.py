@@ -12,7 +12,7 @@ from msgspec import UnsetType
 from simplevoice import messages
 from simplevoice.config import Config
 from simplevoice.conversation import MAX_WAITING, Conversation
-from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
+from simplevoice.errors import BusyError, ClientError, ErrorCode, RateLimitedError, SimpleVoiceError
 from simplevoice.notices import error_message
 from simplevoice.performance import TARGET_RESPONSE_TIME
 from simplevoice.protocol import (
@@ -23,6 +23,7 @@ from simplevoice.protocol import (
     OpeningParameters,
     encode,
 )
+from simplevoice.rates import Allowance
 from simplevoice.registry import (
     CLOSE_INTERNAL_ERROR,
     CLOSE_NORMAL,
@@ -31,7 +32,7 @@ from simplevoice.registry import (
     CLOSE_UNSUPPORTED_DATA,
     Connection,
 )
-from simplevoice.server.admission import RateLimiter, admit
+from simplevoice.server.admission import admit
 from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS
 from simplevoice.server.opening import check_opening, check_turns
 from simplevoice.settings import Settings
@@ -136,7 +137,8 @@ async def _read(
     socket: web.WebSocketResponse, connection: Connection, conversation: Conversation, config: Config
 ) -> tuple[int, str]:
     """Hand on message after message until the end; gives the code and reason to close with."""
-    limiter = RateLimiter(config.limits.messages_per_second)
+    rate = config.limits.messages_per_second
+    messages_allowed = Allowance(rate, 1, burst=2 * rate)
     refused = 0
     while True:
         try:
@@ -145,15 +147,17 @@ async def _read(
             return CLOSE_POLICY, "idle timeout"
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return CLOSE_NORMAL, ""
-        if (conversation.streaming and message.type is WSMsgType.BINARY) or limiter.allow():
+        try:
+            if message.type is WSMsgType.TEXT or not conversation.streaming:
+                messages_allowed.take()
+        except RateLimitedError as error:
+            refused += 1
+            if refused > MAX_REFUSED_IN_A_ROW:
+                return CLOSE_POLICY, "rate limit"
+            await connection.send(error_message(error, connection.language))
+        else:
             refused = 0
             await conversation.receive(message.data)
-            continue
-        refused += 1
-        if refused > MAX_REFUSED_IN_A_ROW:
-            return CLOSE_POLICY, "rate limit"
-        error = SimpleVoiceError("too many messages", code=ErrorCode.RATE_LIMITED)
-        await connection.send(error_message(error, connection.language))
 
 
 async def _refuse(socket: web.WebSocketResponse, error: ClientError, config: Config, code: int) -> None:

@@ -16,7 +16,7 @@ ROOMS = [
     {"turn", "listening"},
     {"pipeline"},
     {"stt", "llm", "tts"},
-    {"speech", "models", "registry", "performance", "history", "notices", "playback", "settings"},
+    {"speech", "models", "registry", "performance", "history", "notices", "playback", "rates", "settings"},
     {"protocol", "messages", "logs", "systemd", "config_text"},
     {"config_sources"},
     {"config_table"},
@@ -30,6 +30,7 @@ VENDORS = {
     "espeakng_loader": {"tts/espeak.py"},
     "xllamacpp": {"llm/llama.py"},
     "openai": {"llm/openai.py", "stt/openai.py"},
+    "pyrate_limiter": {"rates.py"},
 }
 
 

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from simplevoice.server.admission import RateLimiter
 from tests.unit.server.conftest import Daemon, Start
 
 
@@ -80,13 +79,3 @@ async def test_at_capacity_503_but_ones_own_connection_can_be_taken_over(daemon:
 async def test_while_starting_503(daemon: Start) -> None:
     refused = await refusal(await daemon(loaded=False))
     assert refused.status == 503
-
-
-def test_the_limiter_lets_bursts_through_and_then_the_rate() -> None:
-    now = 0.0
-    limiter = RateLimiter(2.0, lambda: now)
-    assert [limiter.allow() for _ in range(5)] == [True, True, True, True, False]
-    now = 0.5
-    assert [limiter.allow() for _ in range(2)] == [True, False]
-    now = 1000.0
-    assert [limiter.allow() for _ in range(5)] == [True, True, True, True, False]

@@ -1,0 +1,35 @@
+"""How much one client may ask for in a time.
+
+The arithmetic is pyrate-limiter's generic cell rate algorithm: one number for each allowance, no thread, and a clock
+that is ours, the monotonic one, so that setting the wall clock gives nobody more or less.
+"""
+
+import time
+from collections.abc import Callable
+
+from pyrate_limiter import GCRA, Rate
+
+from simplevoice.errors import RateLimitedError
+
+_ALGORITHM = GCRA()
+_PERIODS = 1000
+"""The library counts in whole units and milliseconds: over so many periods no fraction is lost."""
+
+
+class Allowance:
+    """So many units a period, sustained, and ``burst`` of them at once."""
+
+    def __init__(
+        self, units: float, seconds: float, *, burst: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        limit, interval_ms = round(units * _PERIODS), round(seconds * 1000 * _PERIODS)
+        self._rates = [Rate(max(1, limit), interval_ms, burst=max(1, round(burst)))]
+        self._state = _ALGORITHM.initial(self._rates)
+        self._clock = clock
+
+    def take(self, units: int = 1) -> None:
+        """Use up some of it, or raise RateLimitedError, which takes nothing and says when there is enough again."""
+        now_ms = int(self._clock() * 1000)
+        self._state, decision = _ALGORITHM.step(self._rates, self._state, now_ms, units)
+        if not decision.allowed:
+            raise RateLimitedError(f"{units} more of {self._rates[0]}", retry_after_ms=decision.retry_after_ms)
