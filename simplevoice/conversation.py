@@ -17,7 +17,7 @@ from simplevoice.history import History
 from simplevoice.listening import PreparedTurn
 from simplevoice.microphone import Microphone
 from simplevoice.notices import error_message
-from simplevoice.performance import Performance
+from simplevoice.observation import Observation
 from simplevoice.pipeline import Engines, Recording, Speech, TurnRequest, Typed, Utterance
 from simplevoice.protocol import (
     AnyClientMessage,
@@ -62,13 +62,13 @@ class Conversation:
         engines: Engines,
         config: Config,
         history: History,
-        performance: Performance,
+        observation: Observation,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._config = config
         self._history = history
-        self._context = TurnContext(connection, engines, config, history, performance, settings.audio_transport)
+        self._context = TurnContext(connection, engines, config, history, observation, settings.audio_transport)
         self._turns: deque[Turn] = deque()
         """The turn in progress, and behind it those that wait."""
         self._last: Turn | None = None

@@ -1,7 +1,7 @@
 """What every engine has in common: loaded once, shared by all connections, honest about its state."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
 
@@ -25,7 +25,8 @@ class Engine(ABC):
     and never block it. Every call may be cancelled, and then leaves nothing running that it could stop.
     """
 
-    name: ClassVar[str]
+    name: str
+    """The engine that the configuration asks for; another one may have to do its work."""
 
     @abstractmethod
     async def load(self) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 
 import msgspec
 
-from simplevoice.protocol import Timings
+from simplevoice.observation import TurnReport
 
 TARGET_RESPONSE_TIME = "< 2 seconds"
 
@@ -28,12 +28,14 @@ class Performance:
         self._response_ms: deque[int] = deque(maxlen=REMEMBERED)
         self._first_audio_ms: deque[int] = deque(maxlen=REMEMBERED)
 
-    def record(self, timings: Timings) -> None:
-        """Count one answered turn."""
+    def record(self, report: TurnReport) -> None:
+        """Count a turn that was answered."""
+        if report.outcome != "answered":
+            return
         self.turns += 1
-        self._response_ms.append(timings.total)
-        if timings.first_audio is not None:
-            self._first_audio_ms.append(timings.first_audio)
+        self._response_ms.append(report.times.total)
+        if report.times.first_audio is not None:
+            self._first_audio_ms.append(report.times.first_audio)
 
     @property
     def response_time_ms(self) -> Percentiles:

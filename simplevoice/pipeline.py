@@ -20,6 +20,7 @@ from simplevoice.errors import AudioError, EngineError, ErrorCode, ReplyError, S
 from simplevoice.history import History
 from simplevoice.llm import LanguageModel
 from simplevoice.llm.prompts import build_messages
+from simplevoice.observation import Progress
 from simplevoice.protocol import GuidanceReason
 from simplevoice.speech.codec import decode
 from simplevoice.speech.encode import SpeechEncoder
@@ -110,15 +111,6 @@ class Audio(msgspec.Struct, frozen=True):
     duration_ms: float
 
 
-class Stages(msgspec.Struct):
-    """When each stage was reached: milliseconds from the end of the user's audio."""
-
-    decode: int | None = None
-    transcribe: int | None = None
-    first_text: int | None = None
-    first_audio: int | None = None
-
-
 class Finished(msgspec.Struct, frozen=True):
     """The reply is complete; the last event. ``engines`` spoke it, in order of appearance."""
 
@@ -150,24 +142,24 @@ class _SpokenPiece:
 
 
 class Pipeline:
-    """One run through the stages, for one turn. ``stages`` is filled as it goes on."""
+    """One run through the stages, for one turn. ``progress`` is filled as it goes on."""
 
     def __init__(
         self, request: TurnRequest, history: History, engines: Engines, limits: LimitsConfig, emit: Emit
     ) -> None:
         self.request = request
+        self.progress = Progress()
         self._history = history
-        self.stages = Stages()
         self._engines = engines
         self._limits = limits
         self._emit = emit
         self._pieces: asyncio.Queue[Piece | EngineError | None] = asyncio.Queue(PIECES_AHEAD)
         self._spoken: asyncio.Queue[_SpokenPiece | EngineError | None] = asyncio.Queue(UTTERANCES_AHEAD)
         self._written: list[str] = []
-        self._spoke: dict[str, None] = {}
 
     async def run(self) -> None:
         """Run the turn to its end. Raises AudioError, TranscriptionError, ReplyError or SpeechError."""
+        self.progress.begun = self.elapsed_ms()
         heard = await self._listen()
         await self._emit(heard)
         if isinstance(heard, NotHeard):
@@ -179,7 +171,7 @@ class Pipeline:
                 delivered = tasks.create_task(self._deliver())
         except* Exception as failures:  # noqa: BLE001 - unwrapped, not swallowed
             raise _first(failures) from None
-        await self._emit(Finished(" ".join(self._written), tuple(self._spoke), delivered.result()))
+        await self._emit(Finished(" ".join(self._written), self.progress.tts, delivered.result()))
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the end of the user's audio."""
@@ -191,22 +183,24 @@ class Pipeline:
             return Heard(utterance.text)
         audio = await asyncio.to_thread(self._find_speech, utterance)
         if isinstance(utterance, Recording):
-            self.stages.decode = self.elapsed_ms()
+            self.progress.decode = self.elapsed_ms()
         if audio is None:
             return NotHeard("no_speech", "")
+        self.progress.stt = self._engines.transcriber.name
         transcript = await self._engines.transcriber.transcribe(audio, self.request.language)
-        self.stages.transcribe = self.elapsed_ms()
+        self.progress.transcribe = self.elapsed_ms()
         judged = verdict(transcript)
-        return Heard(transcript.text) if judged == "ok" else NotHeard(judged, transcript.text)
+        if judged == "ok":
+            return Heard(transcript.text)
+        self.progress.hallucinated = bool(transcript.text)
+        return NotHeard(judged, transcript.text)
 
     def _find_speech(self, utterance: Recording | Speech) -> AudioSegment | None:
         """Decode, and cut to what is speech; None when nothing is. Blocks."""
-        if isinstance(utterance, Recording):
-            audio = self._decode(utterance)
-        elif utterance.verified:
-            return utterance.audio
-        else:
-            audio = utterance.audio
+        audio = self._decode(utterance) if isinstance(utterance, Recording) else utterance.audio
+        self.progress.audio_ms = len(audio)
+        if isinstance(utterance, Speech) and utterance.verified:
+            return audio
         spans = self._engines.voice_activity.speech_spans(audio)
         if not spans:
             return None
@@ -238,6 +232,7 @@ class Pipeline:
             max_history_tokens=self._limits.history_tokens,
         )
         cutter = ReplyCutter()
+        self.progress.llm = self._engines.model.engine_for(request.language)
         async with aclosing(self._engines.model.reply(messages, request.language)) as reply:
             async for part in reply:
                 await self._put_pieces(cutter.feed(part))
@@ -247,8 +242,8 @@ class Pipeline:
 
     async def _put_pieces(self, texts: list[str]) -> None:
         for text in texts:
-            if self.stages.first_text is None:
-                self.stages.first_text = self.elapsed_ms()
+            if self.progress.first_text is None:
+                self.progress.first_text = self.elapsed_ms()
             piece = Piece(len(self._written), text)
             self._written.append(text)
             await self._emit(piece)
@@ -279,7 +274,8 @@ class Pipeline:
         while (spoken := _or_raise(await self._spoken.get())) is not None:
             piece = spoken.piece.index
             while (chunk := _or_raise(await spoken.chunks.get())) is not None:
-                self._spoke.setdefault(chunk.engine)
+                if chunk.engine not in self.progress.tts:
+                    self.progress.tts += (chunk.engine,)
                 before = encoder.duration_ms
                 data = await asyncio.to_thread(encoder.push, chunk.data, chunk.codec, chunk.sample_rate)
                 await self._hand_out(data, piece, encoder.duration_ms - before)
@@ -291,8 +287,8 @@ class Pipeline:
         return encoder.duration_ms
 
     async def _hand_out(self, data: bytes, piece: int, duration_ms: float) -> None:
-        if data and self.stages.first_audio is None:
-            self.stages.first_audio = self.elapsed_ms()
+        if data and self.progress.first_audio is None:
+            self.progress.first_audio = self.elapsed_ms()
         size = len(data)
         if self.request.streaming and self.request.audio_format == "pcm16":
             size = PCM_CHUNK_BYTES

@@ -28,7 +28,12 @@ class Playback:
     @property
     def playing(self) -> bool:
         """Whether the client, as far as can be known, still plays."""
-        return self.begun and self.played_ms < sum(self._durations.values())
+        return self.begun and self.played_ms < self.duration_ms
+
+    @property
+    def duration_ms(self) -> float:
+        """The length of the sound."""
+        return sum(self._durations.values())
 
     @property
     def played_ms(self) -> float:

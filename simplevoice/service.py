@@ -16,6 +16,7 @@ from simplevoice.engine import Engine, EngineHealth
 from simplevoice.errors import ModelError, SimpleVoiceError
 from simplevoice.llm import LanguageModel
 from simplevoice.models.store import ModelStore
+from simplevoice.observation import Observation, log_turn
 from simplevoice.performance import Performance
 from simplevoice.pipeline import Engines
 from simplevoice.speech.codec import decode, wav_bytes
@@ -64,6 +65,7 @@ class SimpleVoiceService:
         open_ears: Callable[[], Ears],
     ) -> None:
         self.performance = Performance()
+        self.observation = Observation(log_turn, self.performance.record)
         self._limits = limits
         self._transcriber = transcriber
         self._model = model

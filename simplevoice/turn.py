@@ -6,6 +6,8 @@ the client until ``release``. Cancelled before that, it leaves no trace.
 
 import asyncio
 import math
+import time
+from copy import copy
 
 import msgspec
 import structlog
@@ -13,10 +15,10 @@ from msgspec import UNSET
 
 from simplevoice import messages
 from simplevoice.config import Config
-from simplevoice.errors import SimpleVoiceError, TurnTimeoutError
+from simplevoice.errors import AudioError, SimpleVoiceError, TurnTimeoutError
 from simplevoice.history import Exchange, History
 from simplevoice.notices import error_message, guidance
-from simplevoice.performance import Performance
+from simplevoice.observation import Observation, Outcome, TurnReport
 from simplevoice.pipeline import Audio, Engines, Event, Finished, Heard, NotHeard, Piece, Pipeline, TurnRequest
 from simplevoice.playback import Playback
 from simplevoice.protocol import (
@@ -47,7 +49,7 @@ class TurnContext(msgspec.Struct, frozen=True):
     engines: Engines
     config: Config
     history: History
-    performance: Performance
+    observation: Observation
     audio_transport: AudioTransport
 
 
@@ -79,9 +81,9 @@ class Turn:
         self._audio = bytearray()
         self._playback = Playback()
         self._chunks = 0
-        self._first_audio_ms: int | None = None
         self._exchange: Exchange | None = None
         self._interrupted = False
+        self._reported = False
 
     def start(self) -> None:
         """Set the turn to work; what it has to say is held until ``release``."""
@@ -145,6 +147,7 @@ class Turn:
             return
         self._interrupted = True
         log.info("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
+        self._report("interrupted", reason or "disconnected")
         heard = self._playback.heard(self._pieces, played_ms)
         if self._heard:
             self._remember(heard)
@@ -175,44 +178,39 @@ class Turn:
 
     async def _run(self, work: asyncio.Task[None]) -> None:
         """Bring the work to its end, or leave it: what is cancelled ends when its engine lets it."""
-        outcome = "interrupted"
         try:
             await asyncio.wait([work], timeout=self._context.config.limits.turn_timeout_seconds)
-            outcome = await self._conclude(work)
+            await self._conclude(work)
         finally:
             self._understood.set()
-            if self._released.is_set():
-                self._log(outcome)
 
-    async def _conclude(self, work: asyncio.Task[None]) -> str:
+    async def _conclude(self, work: asyncio.Task[None]) -> None:
         if not work.done():
             self._over = True
             work.cancel()
-            return await self._fail(TurnTimeoutError("the turn took too long"))
+            await self._fail(TurnTimeoutError("the turn took too long"))
+            return
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         match error:
             case None:
-                return "answered" if self._exchange else "not_understood"
+                return
             case SimpleVoiceError():
-                return await self._fail(error)
+                await self._fail(error)
             case _:
                 log.error("turn_crashed", connection_id=self._connection.id, turn_id=self.id, exc_info=error)
-                return await self._fail(SimpleVoiceError(type(error).__name__))
+                await self._fail(SimpleVoiceError(type(error).__name__))
 
     def _note_late_failure(self, work: asyncio.Task[None]) -> None:
         if not work.cancelled() and (error := work.exception()) and self._over:
             log.warning("clean_up_failed", connection_id=self._connection.id, turn_id=self.id, error=repr(error))
 
-    async def _fail(self, error: SimpleVoiceError) -> str:
+    async def _fail(self, error: SimpleVoiceError) -> None:
         self._understood.set()
         await self._released.wait()
         if self._chunks:
             self._remember(self._playback.heard(self._pieces, math.inf))
+        self._report("rejected" if isinstance(error, AudioError) else "failed", error.code, str(error))
         await self._send_last(error_message(error, self.request.language, self.id))
-        log.warning(
-            "turn_failed", connection_id=self._connection.id, turn_id=self.id, code=error.code, error=str(error)
-        )
-        return str(error.code)
 
     async def _emit(self, event: Event) -> None:
         """Take an event of the pipeline. While the turn is held, text is kept if the settings allow; all else waits."""
@@ -233,6 +231,7 @@ class Turn:
             case NotHeard():
                 self._understood.set()
                 await self._released.wait()
+                self._report("not_understood", event.reason)
                 await self._send_last(guidance(event.reason, event.text, self.request.language, self.id))
             case Audio():
                 await self._released.wait()
@@ -278,7 +277,7 @@ class Turn:
         )
         if self._chunks == 0:
             self._playback.begin()
-            self._first_audio_ms = self._pipeline.elapsed_ms()
+            self._pipeline.progress.first_audio = self._pipeline.elapsed_ms()
         self._chunks += 1
         await self._send(chunk, data if binary else None)
 
@@ -289,7 +288,7 @@ class Turn:
         timings = self._timings()
         self._connection.message_count += 1
         self._connection.last_response_time_ms = timings.total
-        self._context.performance.record(timings)
+        self._report("answered", times=timings)
         await self._send_last(
             VoiceResponse(
                 turn_id=self.id,
@@ -319,29 +318,30 @@ class Turn:
             self._exchange = self._context.history.add(self._heard, reply)
 
     def _timings(self) -> Timings:
-        stages = self._pipeline.stages
-        return Timings(
-            total=self._pipeline.elapsed_ms(),
-            decode=stages.decode,
-            transcribe=stages.transcribe,
-            first_text=stages.first_text,
-            first_audio=stages.first_audio if self._first_audio_ms is None else self._first_audio_ms,
-            endpoint=self.endpoint_ms,
-        )
+        return self._pipeline.progress.timings(self._pipeline.elapsed_ms(), self.endpoint_ms)
 
-    def _log(self, outcome: str) -> None:
-        """One line a turn."""
+    def _report(
+        self, outcome: Outcome, reason: str | None = None, problem: str | None = None, times: Timings | None = None
+    ) -> None:
+        """Tell those who watch, once, what became of the turn: before the client is told, who may ask them next."""
+        if self._reported:
+            return
+        self._reported = True
         request = self.request
-        facts = msgspec.structs.asdict(self._timings())
-        if self._context.config.logging.transcripts:
-            facts |= {"heard": self._heard, "reply": " ".join(self._pieces)}
-        log.info(
-            "turn",
-            connection_id=self._connection.id,
-            session_id=self._connection.session_id,
-            turn_id=self.id,
-            outcome=outcome,
-            language=request.language,
-            utterance=type(request.utterance).__name__.lower(),
-            **facts,
+        self._context.observation.report(
+            TurnReport(
+                connection_id=self._connection.id,
+                session_id=self._connection.session_id,
+                turn_id=self.id,
+                language=request.language,
+                utterance=type(request.utterance).__name__.lower(),
+                outcome=outcome,
+                reason=reason,
+                problem=problem,
+                ended_at=time.time() - time.monotonic() + request.ended_at,
+                times=times or self._timings(),
+                work=copy(self._pipeline.progress),
+                reply_ms=round(self._playback.duration_ms),
+                words=(self._heard, " ".join(self._pieces)) if self._context.config.logging.transcripts else None,
+            )
         )

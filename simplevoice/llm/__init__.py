@@ -33,6 +33,10 @@ class LanguageModel(Engine):
     def languages(self) -> frozenset[Language]:
         """The languages that the model answers in sensibly."""
 
+    def engine_for(self, language: Language) -> str:
+        """Name the engine that answers in a language."""
+        return self.name
+
     @abstractmethod
     def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
         """Stream the reply to the last message as pieces of text, as they are made. Raises ReplyError.

@@ -17,13 +17,11 @@ log = structlog.get_logger(__name__)
 class ChosenModel(LanguageModel):
     """Routes by language. ``health().detail`` says what was chosen and why."""
 
-    name = "auto"
-
     def __init__(self, config: LlmConfig, models: ModelsConfig) -> None:
         self._config = config
         self._echo = EchoModel(config, models)
-        chosen, self._reason = _choose(config)
-        self._chosen = create_engine(chosen, config, models)
+        self.name, self._reason = _choose(config)
+        self._chosen = create_engine(self.name, config, models)
         self._model = self._chosen
 
     @property
@@ -70,10 +68,16 @@ class ChosenModel(LanguageModel):
         detail = "; ".join(reason for reason in reasons if reason)
         return EngineHealth(health.engine, health.state, health.model, health.device, detail)
 
+    def engine_for(self, language: Language) -> str:
+        """Name what was chosen, or echo."""
+        return self._speaker_of(language).name
+
     def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
         """Stream the reply of the engine that speaks the language."""
-        model = self._model if language in self._model.languages else self._echo
-        return model.reply(messages, language)
+        return self._speaker_of(language).reply(messages, language)
+
+    def _speaker_of(self, language: Language) -> LanguageModel:
+        return self._model if language in self._model.languages else self._echo
 
 
 def _choose(config: LlmConfig) -> tuple[str, str]:

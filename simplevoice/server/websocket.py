@@ -100,7 +100,7 @@ async def _converse(
             engines=engines,
             config=config,
             history=app[SESSIONS].open(connection.session_id),
-            performance=app[SERVICE].performance,
+            observation=app[SERVICE].observation,
         )
         connection.owner = conversation
         log.info("connected", connection_id=connection.id, session_id=connection.session_id)

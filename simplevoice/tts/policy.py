@@ -46,8 +46,6 @@ def create_policy(config: TtsConfig, voices: VoicesConfig, models: ModelsConfig)
 class SpeechPolicy(Speaker):
     """The speaker that a conversation uses. ``SpeechChunk.engine`` tells who really spoke."""
 
-    name = "policy"
-
     def __init__(
         self,
         config: TtsConfig,
@@ -58,6 +56,7 @@ class SpeechPolicy(Speaker):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``local`` is in order of preference; the first that has the voice speaks, and the last has every voice."""
+        self.name = config.engine
         self._config = config
         self._edge = edge
         self._local = local

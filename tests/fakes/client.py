@@ -10,6 +10,7 @@ import msgspec
 from simplevoice.config import Config
 from simplevoice.conversation import Conversation
 from simplevoice.history import History
+from simplevoice.observation import Observation, TurnReport
 from simplevoice.performance import Performance
 from simplevoice.protocol import AnyServerMessage, ClientMessage, ServerMessage, decode_server, encode
 from simplevoice.registry import Connection
@@ -30,7 +31,8 @@ class FakeClient:
         self.connection: Connection
         self.conversation: Conversation
         self.history: History
-        self.performance: Performance
+        self.performance = Performance()
+        self.reports: list[TurnReport] = []
 
     async def send_str(self, data: str) -> None:
         async with self._arrived:
@@ -81,7 +83,6 @@ async def connected(
         }
     )
     client.history = history or History(config.limits.history_turns)
-    client.performance = Performance()
     client.connection = Connection(
         client,
         connection_id="c",
@@ -97,7 +98,7 @@ async def connected(
         engines=fakes.engines,
         config=config,
         history=client.history,
-        performance=client.performance,
+        observation=Observation(client.performance.record, client.reports.append),
     )
     client.connection.owner = client.conversation
     before = asyncio.all_tasks()

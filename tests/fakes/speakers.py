@@ -17,7 +17,7 @@ class ScriptedSpeaker(Speaker):
     def __init__(
         self, name: str, *steps: Step, codec: Literal["mp3", "pcm16"] = "pcm16", languages: Sequence[str] = ("ar", "en")
     ) -> None:
-        self.name = name  # type: ignore[misc]  # a class variable of engines; fakes of one class have many names
+        self.name = name
         self.steps: Sequence[Step] = steps
         self.codec = codec
         self.languages = languages

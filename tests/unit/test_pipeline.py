@@ -115,7 +115,7 @@ async def test_speech_that_was_found_already_goes_straight_to_the_recognizer() -
     run = Run(fakes, request(Speech(audio, verified=True)))
     await run.pipeline.run()
     assert fakes.transcriber.received == [audio]
-    assert run.pipeline.stages.decode is None
+    assert run.pipeline.progress.decode is None
 
 
 async def test_a_recording_over_the_bound_is_refused_before_it_is_decoded() -> None:
@@ -209,7 +209,7 @@ async def test_stages_are_measured_from_the_end_of_the_users_audio() -> None:
     )
     run = Run(FakeEngines(), turn)
     await run.pipeline.run()
-    stages = run.pipeline.stages
+    stages = run.pipeline.progress
     times = [stages.decode, stages.transcribe, stages.first_text, stages.first_audio]
     assert all(t is not None and 10_000 <= t < 15_000 for t in times)
     assert times == sorted(times, key=lambda t: t or 0)

@@ -133,3 +133,9 @@ async def test_the_chosen_engine_is_warmed_up_released_and_closed(monkeypatch: p
     assert fake.calls == ["warm_up", "release"]
     await model.close()
     assert (fake.state, model.health().state) == ("stopped", "stopped")
+
+
+async def test_it_names_who_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = choose(monkeypatch, LlmConfig(), FakeModel())
+    await model.load()
+    assert (model.name, model.engine_for("en"), model.engine_for("ar")) == ("llama", "fake", "echo")
