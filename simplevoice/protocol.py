@@ -360,6 +360,9 @@ class _Header(msgspec.Struct):
     type: str
 
 
+_header_decoder = msgspec.json.Decoder(_Header)
+
+
 def encode(message: ServerMessage | ClientMessage) -> str:
     """Encode for a text frame."""
     return _encoder.encode(message).decode()
@@ -391,10 +394,13 @@ def parse_opening(query: Mapping[str, str]) -> OpeningParameters:
 
 
 def _rejection(text: str, problem: str) -> ClientError:
+    """Say what is wrong with a message whose first fault is ``problem``; what follows it may be no JSON at all."""
     try:
-        kind = msgspec.json.decode(text, type=_Header).type
+        kind = _header_decoder.decode(text).type
     except msgspec.ValidationError:
         return _error(ErrorCode.INVALID_MESSAGE, problem, "field", "type", sorted(_BY_TAG))
+    except (msgspec.DecodeError, RecursionError):
+        return ClientError("not valid JSON", code=ErrorCode.INVALID_JSON)
     if kind not in _BY_TAG:
         return _error(ErrorCode.UNKNOWN_MESSAGE_TYPE, f"unknown type {kind!r:.60}", "field", "type", sorted(_BY_TAG))
     code = ErrorCode.INVALID_MESSAGE
@@ -406,10 +412,10 @@ def _rejection(text: str, problem: str) -> ClientError:
 def _field_error(struct: type[msgspec.Struct], problem: str, code: ErrorCode, what: str) -> ClientError:
     """Find the field that msgspec complains about, and say what its type allows."""
     found = re.search(r"`\$\.(\w+)|missing required field `(\w+)`", problem)
-    if not found:
-        return ClientError(problem, code=code)
-    name = found[1] or found[2]
+    name = found and (found[1] or found[2])
     fields = {f.name: f.type for f in msgspec.structs.fields(struct)}
+    if name not in fields:  # a second ``type`` may have hidden of which message the field is
+        return ClientError(problem, code=code)
     return _error(code, problem, what, name, allowed(fields[name]))
 
 
