@@ -415,12 +415,13 @@ def _field_error(struct: type[msgspec.Struct], problem: str, code: ErrorCode, wh
     name = found and (found[1] or found[2])
     fields = {f.name: f.type for f in msgspec.structs.fields(struct)}
     if name not in fields:  # a second ``type`` may have hidden of which message the field is
-        return ClientError(problem, code=code)
+        return ClientError(f"{problem:.200}", code=code)
     return _error(code, problem, what, name, allowed(fields[name]))
 
 
 def _error(code: ErrorCode, problem: str, what: str, name: str, allowed: object) -> ClientError:
-    return ClientError(f"{name}: {problem}", code=code, details={what: name, "allowed": allowed})
+    # msgspec repeats a wrong value, however long it is.
+    return ClientError(f"{name}: {problem:.200}", code=code, details={what: name, "allowed": allowed})
 
 
 def allowed(kind: Any) -> list[Any] | str:

@@ -37,8 +37,14 @@ class Transport(Protocol):
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message."""
 
+    async def pong(self, message: bytes) -> None:
+        """Answer a ping of the WebSocket itself."""
+
     async def close(self, *, code: int, message: bytes, drain: bool) -> object:
         """Do the closing handshake. ``drain`` waits until the client took what was sent, before its reader is woken."""
+
+    def abort(self) -> None:
+        """Drop the connection with all that was not sent."""
 
 
 class Owner(Protocol):
@@ -80,6 +86,10 @@ class _Outgoing(NamedTuple):
         return len(self.text) + len(self.payload or b"")
 
 
+class _Pong(NamedTuple):
+    payload: bytes
+
+
 class Connection:
     """One client: its facts for the status, and its bounded outgoing queue with one writer task.
 
@@ -106,13 +116,13 @@ class Connection:
         self.message_count = 0
         self.last_response_time_ms: int | None = None
         self.owner: Owner | None = None
-        self.unresponsive = False
-        """Whether the client was given up because it took nothing."""
         self._transport = transport
         self._send_timeout = send_timeout
         self._started = time.monotonic()
         self._queue: deque[_Outgoing] = deque()
         self._queued_bytes = 0
+        self._ping: bytes | None = None
+        """What the last ping that was not answered yet carried."""
         self._discarded: deque[str] = deque(maxlen=DISCARDED_TURNS)
         self._changed = asyncio.Condition()
         self._order = asyncio.Lock()
@@ -145,6 +155,15 @@ class Connection:
     def _has_room(self, item: _Outgoing) -> bool:
         fits = self._queued_bytes + item.size <= MAX_QUEUED_BYTES and len(self._queue) < MAX_QUEUED_MESSAGES
         return fits or not self._queue
+
+    async def pong(self, payload: bytes) -> None:
+        """Answer a ping of the WebSocket itself, before what is queued; only the last one that waits needs an answer.
+
+        RFC 6455 section 5.5.3. So whoever pings without end and takes nothing fills one place and no more.
+        """
+        self._ping = payload
+        async with self._changed:
+            self._changed.notify_all()
 
     async def discard(self, turn_id: str) -> None:
         """Drop what is queued of a turn, and all that still comes of it."""
@@ -181,20 +200,29 @@ class Connection:
         try:
             while (item := await self._next()) is not None:
                 async with asyncio.timeout(self._send_timeout):
-                    await self._transport.send_str(item.text)
-                    if item.payload is not None:
-                        await self._transport.send_bytes(item.payload)
+                    await self._put(item)
         except TimeoutError:
-            self.unresponsive = True
             self._begin_close(CLOSE_POLICY, "slow client")
+            self._transport.abort()  # else it would keep what was not sent until the client reads it
         except ConnectionError:
             self._begin_close(CLOSE_NORMAL, "")
         finally:
             await self._end()
 
-    async def _next(self) -> _Outgoing | None:
+    async def _put(self, item: _Outgoing | _Pong) -> None:
+        if isinstance(item, _Pong):
+            await self._transport.pong(item.payload)
+            return
+        await self._transport.send_str(item.text)
+        if item.payload is not None:
+            await self._transport.send_bytes(item.payload)
+
+    async def _next(self) -> _Outgoing | _Pong | None:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._queue or self.closed)
+            await self._changed.wait_for(lambda: self._ping is not None or self._queue or self.closed)
+            if self._ping is not None:
+                pong, self._ping = _Pong(self._ping), None
+                return pong
             if not self._queue:
                 return None
             item = self._queue.popleft()

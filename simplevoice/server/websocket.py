@@ -1,4 +1,4 @@
-"""``/ws/simple-voice-chat``: the handshake, and the single read loop of a connection."""
+"""``/ws/simple-voice-chat``: from the handshake to the close."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from msgspec import UnsetType
 
 from simplevoice import messages
 from simplevoice.config import Config
 from simplevoice.conversation import MAX_WAITING, Conversation
-from simplevoice.errors import BusyError, ClientError, ErrorCode, RateLimitedError, SimpleVoiceError
+from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
 from simplevoice.notices import error_message
 from simplevoice.performance import TARGET_RESPONSE_TIME
 from simplevoice.protocol import (
@@ -23,7 +23,6 @@ from simplevoice.protocol import (
     OpeningParameters,
     encode,
 )
-from simplevoice.rates import Allowance
 from simplevoice.registry import (
     CLOSE_INTERNAL_ERROR,
     CLOSE_NORMAL,
@@ -35,14 +34,11 @@ from simplevoice.registry import (
 from simplevoice.server.admission import admit
 from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS
 from simplevoice.server.opening import check_opening, check_turns
+from simplevoice.server.reading import read
+from simplevoice.server.socket import ClientSocket
 from simplevoice.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-HEARTBEAT_SECONDS = 20.0
-"""Between the pings that find out that a client is gone."""
-MAX_REFUSED_IN_A_ROW = 50
-"""A client that ignores RATE_LIMITED this often is closed."""
 
 CLOSE_CODES = {ErrorCode.CONNECTION_ID_IN_USE: CLOSE_POLICY, ErrorCode.SERVER_BUSY: CLOSE_TRY_AGAIN_LATER}
 """For who is turned away behind the handshake; else it is the server's fault."""
@@ -55,15 +51,22 @@ async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
     admit(request)
     config = request.app[LIVE].config
     # Base64 takes a third more than what it carries; the rest of a message is small.
-    max_message = config.limits.max_audio_bytes * 4 // 3 + 65_536
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=max_message, compress=False)
+    socket = ClientSocket(config.limits.max_audio_bytes * 4 // 3 + 65_536)
     await socket.prepare(request)
+    try:
+        await _serve(request, socket, config)
+    finally:
+        socket.release()
+    return socket
+
+
+async def _serve(request: web.Request, socket: ClientSocket, config: Config) -> None:
     try:
         opening = check_opening(request.query, config)
         config = msgspec.structs.replace(config, turns=check_turns(request.query, config.turns))
     except ClientError as error:
         await _refuse(socket, error, config, CLOSE_UNSUPPORTED_DATA)
-        return socket
+        return
     connection, settings = _open(socket, opening, config)
     try:
         await _converse(request, socket, connection, settings, config)
@@ -74,14 +77,11 @@ async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
     finally:
         request.app[REGISTRY].remove(connection)
         await _to_its_end(connection.close())
-        if connection.unresponsive and request.transport is not None:
-            request.transport.abort()  # it would keep what was not sent until the client reads it
-    return socket
 
 
 async def _converse(
     request: web.Request,
-    socket: web.WebSocketResponse,
+    socket: ClientSocket,
     connection: Connection,
     settings: Settings,
     config: Config,
@@ -107,7 +107,7 @@ async def _converse(
         code, reason = CLOSE_NORMAL, ""
         try:
             await connection.send(_established(connection, settings, config))
-            code, reason = await _read(socket, connection, conversation, config)
+            code, reason = await read(socket, connection, conversation, config.limits)
         except Exception:
             log.exception("connection_crashed", connection_id=connection.id)
             await connection.send(error_message(SimpleVoiceError("crashed"), settings.language))
@@ -133,41 +133,14 @@ async def _to_its_end(cleanup: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-async def _read(
-    socket: web.WebSocketResponse, connection: Connection, conversation: Conversation, config: Config
-) -> tuple[int, str]:
-    """Hand on message after message until the end; gives the code and reason to close with."""
-    rate = config.limits.messages_per_second
-    messages_allowed = Allowance(rate, 1, burst=2 * rate)
-    refused = 0
-    while True:
-        try:
-            message = await socket.receive(timeout=config.limits.idle_timeout_seconds)
-        except TimeoutError:
-            return CLOSE_POLICY, "idle timeout"
-        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-            return CLOSE_NORMAL, ""
-        try:
-            if message.type is WSMsgType.TEXT or not conversation.streaming:
-                messages_allowed.take()
-        except RateLimitedError as error:
-            refused += 1
-            if refused > MAX_REFUSED_IN_A_ROW:
-                return CLOSE_POLICY, "rate limit"
-            await connection.send(error_message(error, connection.language))
-        else:
-            refused = 0
-            await conversation.receive(message.data)
-
-
-async def _refuse(socket: web.WebSocketResponse, error: ClientError, config: Config, code: int) -> None:
+async def _refuse(socket: ClientSocket, error: ClientError, config: Config, code: int) -> None:
     """Say what is wrong and close; a browser could not read an HTTP error of a refused upgrade."""
     log.info("connection_refused", code=error.code, error=str(error))
     await socket.send_str(encode(error_message(error, config.conversation.language)))
     await socket.close(code=code, message=str(error.code).encode())
 
 
-def _open(socket: web.WebSocketResponse, opening: OpeningParameters, config: Config) -> tuple[Connection, Settings]:
+def _open(socket: ClientSocket, opening: OpeningParameters, config: Config) -> tuple[Connection, Settings]:
     """Make the connection, and the settings that the client and, where it is silent, the operator chose."""
     defaults = config.conversation
     settings = Settings(

@@ -42,8 +42,14 @@ class FakeClient:
     async def send_bytes(self, data: bytes) -> None:
         self.payloads.append(data)
 
+    async def pong(self, message: bytes) -> None:
+        raise AssertionError("who speaks to a conversation pings it by a message")
+
     async def close(self, *, code: int, message: bytes, drain: bool) -> None:
         self.closed = (code, message)
+
+    def abort(self) -> None:
+        raise AssertionError("what is sent is taken at once")
 
     async def say(self, message: ClientMessage | bytes | str) -> None:
         await self.conversation.receive(encode(message) if isinstance(message, ClientMessage) else message)

@@ -32,7 +32,7 @@ def messages() -> Iterator[bytes]:
         AudioEnd(),
         TextMessage(text="what time is it? كم الساعة", language="en"),
         Interrupt(turn_id="turn_0123456789ab", played_ms=1.5e3),
-        SessionUpdate(language="ar", voice_type="male", voice="ar-SA-HamedNeural", rate="+10%", instructions="be brief"),
+        SessionUpdate(language="ar", voice_type="male", voice="ar-SA-HamedNeural", rate="+10%", instructions="short"),
         SessionUpdate(voice=None, rate=None, instructions=None),
         ResetConversation(),
         Ping(),
@@ -83,6 +83,6 @@ def with_valid_pages(data: bytes) -> bytes:
 
 
 def ogg_crc(page: bytes | bytearray) -> int:
-    """Checksum of a page whose own field is zero (RFC 3533 section 6): zlib's polynomial, most significant bit first."""
+    """Checksum of a page whose own field is zero (RFC 3533 section 6): zlib's polynomial, the other way round."""
     crc = ~zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) & 0xFFFFFFFF
     return int(f"{crc:032b}"[::-1], 2)

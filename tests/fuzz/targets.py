@@ -57,7 +57,7 @@ def feed_stream(data: bytes) -> None:
         pieces = _packets(demuxer(), _cut(stream, size[0] + 1 if size else 1))
         assert pieces == whole
     for container in ("webm", "ogg"):
-        decoder = open_stream(container)  # type: ignore[arg-type]  # the literals are those of the tuple
+        decoder = open_stream(container)
         try:
             for piece in _cut(stream, 4096):
                 decoder.feed(piece)

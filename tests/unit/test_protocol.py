@@ -3,9 +3,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simplevoice import protocol
 from simplevoice.errors import ClientError, ErrorCode
+from simplevoice.notices import error_message
 from simplevoice.protocol import (
     CLIENT_MESSAGES,
     AudioChunk,
@@ -60,6 +63,84 @@ def test_what_has_no_type_names_the_field_and_all_types(message: Any) -> None:
 
 def test_deep_nesting_is_refused_not_a_crash() -> None:
     assert refused("[" * 100_000).code in (ErrorCode.INVALID_JSON, ErrorCode.INVALID_MESSAGE)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize("value", [DEEP, f"5,{DEEP}", "5, nope", f'5,"more":{DEEP}', "5", "1e999,"])
+def test_what_is_no_json_behind_a_wrong_field_is_told_as_such(value: str) -> None:
+    assert refused('{"type":"text_message","text":' + value).code is ErrorCode.INVALID_JSON
+
+
+def test_a_second_type_does_not_confuse() -> None:
+    assert refused('{"type":"text_message","text":5,"type":"ping"}').code is ErrorCode.INVALID_MESSAGE
+    assert refused('{"type":"text_message","text":5,"type":"nope"}').code is ErrorCode.UNKNOWN_MESSAGE_TYPE
+    assert refused('{"type":"ping","type":"nope"}').code is ErrorCode.UNKNOWN_MESSAGE_TYPE
+
+
+@pytest.mark.parametrize("escape", [r"\ud800", r"\udfff\ud800", r"\ud800x"])
+def test_half_a_character_is_refused(escape: str) -> None:
+    assert refused('{"type":"text_message","text":"' + escape + '"}').code is ErrorCode.INVALID_JSON
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "text_message", "text": "a", "language": "x" * 100_000},
+        {"type": "x" * 100_000},
+        {"type": "text_message", "text": "a", "language": "\x1b[31m\n\u202e"},
+        {"type": "\x1b[31m\n\u202e"},
+    ],
+)
+def test_what_the_log_gets_of_a_refused_message_is_short_and_printable(message: Any) -> None:
+    reason = str(refused(message))
+    assert len(reason) < 300
+    assert reason.isprintable()
+
+
+# Pieces of messages, in any order: some are JSON, few are messages.
+PIECES = st.sampled_from(
+    [
+        *("{", "}", "[", "]", ",", ":", '"', " ", "\n", "\\", "\\u", "\\ud800", "1e999", "-", "0.5", "9" * 400, "null"),
+        *(f'"{field}":' for field in ("type", "text", "format", "audio_data", "rate", "voice", "played_ms", "x")),
+        *(f'"{c.__struct_config__.tag}"' for c in CLIENT_MESSAGES),
+        *('"wav"', '"pcm16"', '"UklGRg=="', '"+10%"', '"ar"', "16000", "[" * 3000, '{"a":' * 3000),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary().map(repr),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+FIELDS = sorted({f.encode_name for c in CLIENT_MESSAGES for f in msgspec.structs.fields(c)})
+
+
+@given(
+    st.lists(PIECES, max_size=12).map("".join)
+    | st.lists(PIECES, max_size=8).map(lambda pieces: '{"type":"text_message",' + "".join(pieces))
+    | st.text(max_size=200)
+)
+def test_any_text_is_a_message_or_a_refusal_that_can_be_sent(text: str) -> None:
+    assert_answered(text)
+
+
+@given(
+    tag=st.sampled_from([str(c.__struct_config__.tag) for c in CLIENT_MESSAGES]),
+    fields=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4),
+)
+def test_any_fields_make_a_message_or_a_refusal_that_can_be_sent(tag: str, fields: dict[str, Any]) -> None:
+    assert_answered(json.dumps({"type": tag, **fields}))
+
+
+def assert_answered(text: str) -> None:
+    reason = ""
+    try:
+        encode(decode(text))
+    except ClientError as refusal:
+        encode(error_message(refusal, "ar"))
+        reason = str(refusal)
+    assert len(reason) < 300
 
 
 def test_unknown_type() -> None:

@@ -17,6 +17,7 @@ class Wire:
         self.open = asyncio.Event()
         self.open.set()
         self.failure: Exception | None = None
+        self.aborted = False
 
     async def send_str(self, data: str) -> None:
         await self._take(json.loads(data)["type"])
@@ -30,8 +31,14 @@ class Wire:
             raise self.failure
         self.taken.append(data)
 
+    async def pong(self, message: bytes) -> None:
+        await self._take(b"pong " + message)
+
     async def close(self, *, code: int, message: bytes, drain: bool) -> None:
         self.closed = (code, message)
+
+    def abort(self) -> None:
+        self.aborted = True
 
 
 class Conversation:
@@ -133,6 +140,22 @@ async def test_a_client_that_takes_nothing_is_closed() -> None:
         await connection.send(Pong())
     await connection.close()
     assert wire.closed == (1008, b"slow client")
+    assert wire.aborted
+
+
+async def test_of_the_pings_that_wait_the_last_is_answered_before_what_is_queued() -> None:
+    wire = Wire()
+    wire.open.clear()
+    connection = connect(wire)
+    await connection.send(started("t"))  # the writer holds this one
+    await asyncio.sleep(0)
+    await connection.send(Pong())
+    for number in range(1000):
+        await connection.pong(b"%d" % number)
+    wire.open.set()
+    await connection.close()
+    assert wire.taken == ["processing_started", b"pong 999", "pong"]
+    assert not wire.aborted
 
 
 async def test_a_lost_client_ends_the_writer_and_frees_senders() -> None:
