@@ -92,6 +92,11 @@ class Conversation:
         return "listening" if self._microphone.on else "idle"
 
     @property
+    def waiting(self) -> int:
+        """How many utterances wait behind the turn in progress."""
+        return max(0, len(self._turns) - 1)
+
+    @property
     def streaming(self) -> bool:
         """Whether binary messages belong to a stream, which is bounded by its decoder and not by a rate."""
         return self._microphone.on

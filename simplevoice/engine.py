@@ -16,6 +16,8 @@ class EngineHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str | None = None
     device: str | None = None
     detail: str | None = None
+    waiting: int = 0
+    """Requests that wait for a place in the engine."""
 
 
 class Engine(ABC):

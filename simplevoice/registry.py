@@ -54,6 +54,10 @@ class Owner(Protocol):
     def state(self) -> ConnectionState:
         """What the conversation is doing."""
 
+    @property
+    def waiting(self) -> int:
+        """How many utterances wait behind the turn in progress."""
+
     async def stop(self, reason: str) -> None:
         """End the turn in progress, saying so where the reason asks for it, and leave nothing running."""
 
@@ -134,6 +138,26 @@ class Connection:
     def closed(self) -> bool:
         """Whether nothing more will be taken."""
         return self._closing is not None
+
+    @property
+    def state(self) -> ConnectionState:
+        """What the conversation is doing."""
+        return "idle" if self.owner is None else self.owner.state
+
+    @property
+    def waiting(self) -> int:
+        """How many utterances wait behind the turn in progress."""
+        return 0 if self.owner is None else self.owner.waiting
+
+    @property
+    def queued_messages(self) -> int:
+        """How many messages wait to be sent."""
+        return len(self._queue)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Their size."""
+        return self._queued_bytes
 
     async def send(self, message: ServerMessage, payload: bytes | None = None, turn_id: str | None = None) -> None:
         """Queue a message, and the binary message that belongs right behind it. Does nothing once closed.
@@ -250,7 +274,7 @@ class Connection:
             connected_at=self.connected_at,
             duration_seconds=round(time.monotonic() - self._started, 3),
             message_count=self.message_count,
-            state="idle" if self.owner is None else self.owner.state,
+            state=self.state,
             turn_detection=self.turn_detection,
             last_response_time_ms=self.last_response_time_ms,
         )

@@ -66,6 +66,8 @@ class SimpleVoiceService:
     ) -> None:
         self.performance = Performance()
         self.observation = Observation(log_turn, self.performance.record)
+        self.load_seconds: dict[str, float] = {}
+        """How long it took last to load and warm up, by role, and ``ears`` for the small models."""
         self._limits = limits
         self._transcriber = transcriber
         self._model = model
@@ -81,8 +83,8 @@ class SimpleVoiceService:
         try:
             async with self._loading, asyncio.TaskGroup() as tasks:
                 ears = tasks.create_task(self._load_ears())
-                for engine in self._engines:
-                    tasks.create_task(_prepare(engine))
+                for role, engine in self._roles.items():
+                    tasks.create_task(self._prepare(role, engine))
         except* SimpleVoiceError as failures:
             raise failures.exceptions[0] from None
         return Engines(self._transcriber, self._model, self._speaker, *ears.result())
@@ -109,13 +111,34 @@ class SimpleVoiceService:
                 self._idle = asyncio.create_task(self._let_go(), name="idle release")
 
     @property
+    def configured(self) -> dict[str, str]:
+        """The engines that the configuration asks for, by role."""
+        return {role: engine.name for role, engine in self._roles.items()}
+
+    @property
     def _engines(self) -> tuple[Engine, Engine, Engine]:
         return self._transcriber, self._model, self._speaker
 
+    @property
+    def _roles(self) -> dict[str, Engine]:
+        return dict(zip(ServiceHealth.__struct_fields__, self._engines, strict=True))
+
     async def _load_ears(self) -> Ears:
         if self._ears is None:
+            started = time.monotonic()
             self._ears = await asyncio.to_thread(self._open_ears)
+            self.load_seconds["ears"] = time.monotonic() - started
         return self._ears
+
+    async def _prepare(self, role: str, engine: Engine) -> None:
+        if engine.health().state in ("ready", "degraded"):
+            return
+        started = time.monotonic()
+        await engine.load()
+        await engine.warm_up()
+        self.load_seconds[role] = seconds = time.monotonic() - started
+        health = msgspec.to_builtins(engine.health())  # only what is known
+        log.info("engine_ready", **health, seconds=round(seconds, 2))
 
     async def _let_go(self) -> None:
         """Release what conversations held, and later, if the operator wants it, the models."""
@@ -163,13 +186,3 @@ def open_ears(config: Config) -> Ears:
     except ModelError as error:
         log.warning("smart_turn_missing", error=str(error), effect="turns end by their words and by silence")
         return Ears(voice_activity, None)
-
-
-async def _prepare(engine: Engine) -> None:
-    if engine.health().state in ("ready", "degraded"):
-        return
-    started = time.monotonic()
-    await engine.load()
-    await engine.warm_up()
-    health = msgspec.to_builtins(engine.health())  # only what is known
-    log.info("engine_ready", **health, seconds=round(time.monotonic() - started, 2))

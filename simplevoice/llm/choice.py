@@ -66,7 +66,7 @@ class ChosenModel(LanguageModel):
         if unspoken := sorted(self.languages - self._model.languages):
             reasons.append(f"it does not speak {', '.join(unspoken)}: echo does")
         detail = "; ".join(reason for reason in reasons if reason)
-        return EngineHealth(health.engine, health.state, health.model, health.device, detail)
+        return EngineHealth(health.engine, health.state, health.model, health.device, detail, health.waiting)
 
     def engine_for(self, language: Language) -> str:
         """Name what was chosen, or echo."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import msgspec
 import structlog
 import xllamacpp
 
@@ -74,7 +75,8 @@ class LlamaModel(LanguageModel):
 
     def health(self) -> EngineHealth:
         """Tell the model, the device, and which better model could not be had."""
-        return self._health
+        waiting = self._llama.slots.waiting if self._llama else 0
+        return msgspec.structs.replace(self._health, waiting=waiting)
 
     async def load(self) -> None:
         """Fetch the weights if need be, which can take minutes, and load them. Raises ModelError."""

@@ -21,10 +21,16 @@ class Slots:
         self._free = [Slot(number) for number in range(count)]
         """The one that was used longest ago comes first."""
         self._available = asyncio.Semaphore(count)
+        self.waiting = 0
+        """How many wait for a slot."""
 
     async def take(self, messages: Sequence[ChatMessage]) -> Slot:
         """Wait for a free slot: the one that knows most of the messages, else the one unused for longest."""
-        await self._available.acquire()
+        self.waiting += 1
+        try:
+            await self._available.acquire()
+        finally:
+            self.waiting -= 1
         # What was said makes a conversation; the system prompt is the same in all.
         said = frozenset(messages[1:])
         slot = max(self._free, key=lambda free: len(said & free.messages))

@@ -10,10 +10,14 @@ from simplevoice.config import Config
 from simplevoice.history import SessionStore
 from simplevoice.protocol import GoingAway
 from simplevoice.registry import CLOSE_GOING_AWAY, ConnectionRegistry
-from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS
+from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE, SESSIONS, TRAFFIC
 from simplevoice.server.lifecycle import Lifecycle
 from simplevoice.server.live import Live
-from simplevoice.server.status import healthz, readyz, schema, status
+from simplevoice.server.loop_lag import watch_loop
+from simplevoice.server.metrics import Metrics
+from simplevoice.server.snapshot import Snapshot
+from simplevoice.server.status import healthz, metrics, readyz, schema, status
+from simplevoice.server.traffic import Traffic
 from simplevoice.server.websocket import simple_voice_chat
 from simplevoice.service import SimpleVoiceService, create_service
 
@@ -25,6 +29,7 @@ ROUTES = (
     ("/ws/simple-voice-chat/schema", schema),
     ("/healthz", healthz),
     ("/readyz", readyz),
+    ("/metrics", metrics),
 )
 
 
@@ -36,10 +41,14 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
     app[REGISTRY] = ConnectionRegistry(config.limits.max_connections)
     app[SESSIONS] = SessionStore(config.limits)
     app[SERVICE] = service or create_service(config)
+    app[TRAFFIC] = Traffic()
+    app[METRICS] = Metrics(app[SERVICE], Snapshot(app[SERVICE], app[REGISTRY], app[LIFECYCLE], app[TRAFFIC]))
+    app[SERVICE].observation.subscribe(app[METRICS].turn_ended)
     for prefix in ("", *config.server.path_prefixes):
         app.add_routes([web.get(prefix + path, handler) for path, handler in ROUTES])
     app.on_shutdown.append(drain)
     app.cleanup_ctx.append(_close_service)
+    app.cleanup_ctx.append(_measure_loop)
     return app
 
 
@@ -69,3 +78,10 @@ async def drain(app: web.Application) -> None:
 async def _close_service(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[SERVICE].close()
+
+
+async def _measure_loop(app: web.Application) -> AsyncIterator[None]:
+    ticker = asyncio.create_task(watch_loop(app[METRICS].loop_lagged), name="loop lag")
+    yield
+    ticker.cancel()
+    await asyncio.wait([ticker])

@@ -6,6 +6,8 @@ from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
 from simplevoice.server.lifecycle import Lifecycle
 from simplevoice.server.live import Live
+from simplevoice.server.metrics import Metrics
+from simplevoice.server.traffic import Traffic
 from simplevoice.service import SimpleVoiceService
 
 LIVE = web.AppKey("live", Live)
@@ -13,3 +15,5 @@ REGISTRY = web.AppKey("registry", ConnectionRegistry)
 SERVICE = web.AppKey("service", SimpleVoiceService)
 SESSIONS = web.AppKey("sessions", SessionStore)
 LIFECYCLE = web.AppKey("lifecycle", Lifecycle)
+TRAFFIC = web.AppKey("traffic", Traffic)
+METRICS = web.AppKey("metrics", Metrics)

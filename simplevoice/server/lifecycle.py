@@ -3,6 +3,8 @@
 import time
 from typing import Literal
 
+from simplevoice.service import ServiceHealth
+
 Phase = Literal["starting", "running", "draining"]
 
 
@@ -17,3 +19,9 @@ class Lifecycle:
     def uptime_seconds(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self._started
+
+    def why_not_ready(self, health: ServiceHealth) -> str | None:
+        """Tell why no turn could be run now; None when one could."""
+        if self.phase != "running":
+            return self.phase
+        return f"not ready: {', '.join(health.broken)}" if health.broken else None

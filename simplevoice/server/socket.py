@@ -2,7 +2,7 @@
 
 import asyncio
 
-from aiohttp import web
+from simplevoice.server.traffic import CountingSocket, Traffic
 
 HEARTBEAT_SECONDS = 20.0
 """Between the pings that find out that a client is gone."""
@@ -10,12 +10,14 @@ LINGER_SECONDS = 10.0
 """How long a client may take to read what was sent before the end."""
 
 
-class ClientSocket(web.WebSocketResponse):
+class ClientSocket(CountingSocket):
     """A WebSocket that leaves pings to its reader, takes nothing compressed, and can be dropped."""
 
-    def __init__(self, max_message_bytes: int) -> None:
+    def __init__(self, max_message_bytes: int, traffic: Traffic) -> None:
         # aiohttp's own pong waits, without a deadline, for a client that does not read.
-        super().__init__(heartbeat=HEARTBEAT_SECONDS, max_msg_size=max_message_bytes, compress=False, autoping=False)
+        super().__init__(
+            traffic, heartbeat=HEARTBEAT_SECONDS, max_msg_size=max_message_bytes, compress=False, autoping=False
+        )
 
     def abort(self) -> None:
         """Drop the connection with all that was not sent."""

@@ -1,4 +1,4 @@
-"""What sysadmins and load balancers ask: status, health, readiness; and the schema for client authors."""
+"""What sysadmins and load balancers ask: status, metrics, health, readiness; and the schema for client authors."""
 
 from typing import Literal
 
@@ -10,7 +10,8 @@ from simplevoice.performance import TARGET_RESPONSE_TIME, Percentiles, Performan
 from simplevoice.protocol import json_schema
 from simplevoice.registry import ConnectionSnapshot
 from simplevoice.server.admission import is_authorized
-from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE
+from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE
+from simplevoice.server.metrics import CONTENT_TYPE
 from simplevoice.service import ServiceHealth
 from simplevoice.types import AUDIO_FORMATS, INPUT_FORMATS, LANGUAGES, VOICE_TYPES
 
@@ -71,6 +72,14 @@ async def schema(request: web.Request) -> web.Response:
     return _json(json_schema())
 
 
+async def metrics(request: web.Request) -> web.Response:
+    """Give the figures for Prometheus, to a caller with the token that is asked for."""
+    app = request.app
+    if not is_authorized(request, app[LIVE].config.server):
+        raise web.HTTPUnauthorized(text="a valid token is needed\n", headers={"WWW-Authenticate": "Bearer"})
+    return web.Response(body=await app[METRICS].render(), headers={"Content-Type": CONTENT_TYPE})
+
+
 async def healthz(request: web.Request) -> web.Response:
     """Answer while the event loop turns."""
     return web.Response(text="ok\n")
@@ -79,12 +88,8 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Answer 200 only when a turn could be run now."""
     app = request.app
-    if app[LIFECYCLE].phase != "running":
-        return web.Response(status=503, text=f"{app[LIFECYCLE].phase}\n")
-    broken = app[SERVICE].health().broken
-    if broken:
-        return web.Response(status=503, text=f"not ready: {', '.join(broken)}\n")
-    return web.Response(text="ready\n")
+    why_not = app[LIFECYCLE].why_not_ready(app[SERVICE].health())
+    return web.Response(text="ready\n") if why_not is None else web.Response(status=503, text=f"{why_not}\n")
 
 
 def _service_status(app: web.Application, health: ServiceHealth) -> ServiceStatus:

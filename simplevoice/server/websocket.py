@@ -32,7 +32,7 @@ from simplevoice.registry import (
     Connection,
 )
 from simplevoice.server.admission import admit
-from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS
+from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS, TRAFFIC
 from simplevoice.server.opening import check_opening, check_turns
 from simplevoice.server.reading import read
 from simplevoice.server.socket import ClientSocket
@@ -51,7 +51,7 @@ async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
     admit(request)
     config = request.app[LIVE].config
     # Base64 takes a third more than what it carries; the rest of a message is small.
-    socket = ClientSocket(config.limits.max_audio_bytes * 4 // 3 + 65_536)
+    socket = ClientSocket(config.limits.max_audio_bytes * 4 // 3 + 65_536, request.app[TRAFFIC])
     await socket.prepare(request)
     try:
         await _serve(request, socket, config)

@@ -183,6 +183,8 @@ class WhisperTranscriber(Transcriber):
         self._loading = asyncio.Lock()
         self._loaded: _Loaded | None = None
         self._trouble: str | None = None
+        self._asked = 0
+        """Calls that await their transcript."""
 
     async def load(self) -> None:
         async with self._loading:
@@ -204,6 +206,7 @@ class WhisperTranscriber(Transcriber):
             raise TranscriptionError("whisper is not loaded")
         samples = np.frombuffer(audio.raw_data, dtype="<i2").astype(np.float32) / np.float32(32768)
         abandoned = threading.Event()
+        self._asked += 1
         job = asyncio.get_running_loop().run_in_executor(
             self._loaded.threads, self._loaded.recognizer.transcribe, samples, language, abandoned
         )
@@ -216,6 +219,7 @@ class WhisperTranscriber(Transcriber):
             self._trouble = f"whisper failed: {error}"
             raise TranscriptionError(self._trouble) from error
         finally:
+            self._asked -= 1
             abandoned.set()
         self._trouble = None
         return transcript
@@ -233,6 +237,7 @@ class WhisperTranscriber(Transcriber):
             model=self._config.model,
             device=self._loaded.device if self._loaded else None,
             detail=self._trouble or (self._loaded.note if self._loaded else None),
+            waiting=max(0, self._asked - self._loaded.workers) if self._loaded else 0,
         )
 
     def _state(self) -> EngineState:
@@ -248,6 +253,7 @@ class _Loaded(msgspec.Struct, frozen=True):
 
     recognizer: _Recognizer
     threads: ThreadPoolExecutor
+    workers: int
     device: str
     note: str | None
 
@@ -290,7 +296,7 @@ def _load_on(device: str, folder: Path, config: SttConfig, note: str | None = No
             recognizer.transcribe(np.zeros(INPUT_SAMPLE_RATE, dtype=np.float32), "en", threading.Event())
     except (RuntimeError, ValueError, OSError) as error:
         raise EngineError(f"whisper can't run on {device} with {compute_type}: {error}") from error
-    return _Loaded(recognizer, ThreadPoolExecutor(workers, "whisper"), f"{device} {compute_type}", note)
+    return _Loaded(recognizer, ThreadPoolExecutor(workers, "whisper"), workers, f"{device} {compute_type}", note)
 
 
 def _unload(loaded: _Loaded) -> None:

@@ -145,6 +145,17 @@ async def test_calls_at_once_get_each_its_own_words(whisper: WhisperTranscriber)
     assert [words(h.text) for h in heard] == [words(UNCLE), ["لا"], words(SOVIET)]
 
 
+async def test_calls_that_wait_are_counted() -> None:
+    engine = WhisperTranscriber(SttConfig(device="cpu"), models())
+    await engine.load()
+    calls = [asyncio.create_task(engine.transcribe(silence(1000), "en")) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert engine.health().waiting == 2
+    await asyncio.gather(*calls)
+    assert engine.health().waiting == 0
+    await engine.close()
+
+
 async def test_a_cancelled_call_neither_blocks_nor_delays_the_next(whisper: WhisperTranscriber) -> None:
     long = speech("en-LJ001-0012") + speech("en-LJ006-0114") + speech("en-LJ011-0202")
     started = time.monotonic()

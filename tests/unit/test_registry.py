@@ -43,6 +43,7 @@ class Wire:
 
 class Conversation:
     state: ConnectionState = "thinking"
+    waiting = 2
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -221,3 +222,20 @@ async def test_snapshot_tells_the_facts_as_they_are_now() -> None:
     )
     assert seen.duration_seconds >= 0
     await connection.close()
+
+
+async def test_what_waits_can_be_seen() -> None:
+    wire = Wire()
+    wire.open.clear()
+    connection = connect(wire)
+    for _ in range(3):
+        await connection.send(started("t"), b"chunk", "t")
+        await asyncio.sleep(0)
+    assert (connection.state, connection.waiting) == ("idle", 0)
+    assert connection.queued_messages == 2
+    assert connection.queued_bytes > 2 * len(b"chunk")
+    wire.open.set()
+    connection.owner = Conversation(connection)
+    assert (connection.state, connection.waiting) == ("thinking", 2)
+    await connection.close()
+    assert (connection.queued_messages, connection.queued_bytes) == (0, 0)

@@ -101,3 +101,13 @@ async def test_close_leaves_no_task() -> None:
         pass
     await service.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_it_knows_which_engines_are_wanted_and_how_long_they_took() -> None:
+    service = make_service(FakeEngines())
+    assert service.configured == {"stt": "fake", "llm": "fake", "tts": "fake"}
+    assert service.load_seconds == {}
+    await service.start()
+    assert set(service.load_seconds) == {"stt", "llm", "tts", "ears"}
+    assert all(seconds >= 0 for seconds in service.load_seconds.values())
+    await service.close()

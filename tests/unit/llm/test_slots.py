@@ -55,3 +55,17 @@ async def test_who_stops_waiting_takes_no_slot() -> None:
     await asyncio.wait([waiting])
     async with asyncio.timeout(1):
         assert await slots.take(talk("Three?")) is slot
+
+
+async def test_who_waits_is_counted() -> None:
+    slots = Slots(1)
+    slot = await slots.take(talk("One?"))
+    second, third = (asyncio.create_task(slots.take(talk(text))) for text in ("Two?", "Three?"))
+    await asyncio.sleep(0)
+    assert slots.waiting == 2
+    third.cancel()
+    await asyncio.wait([third])
+    assert slots.waiting == 1
+    slots.give_back(slot)
+    assert await second is slot
+    assert slots.waiting == 0

@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from simplevoice.server import socket as module
 from simplevoice.server.socket import ClientSocket
+from simplevoice.server.traffic import Traffic
 
 
 class Line:
@@ -19,7 +20,7 @@ class Line:
         self.sockets: list[ClientSocket] = []
 
     async def handle(self, request: web.Request) -> ClientSocket:
-        socket = ClientSocket(1000)
+        socket = ClientSocket(1000, Traffic())
         await socket.prepare(request)
         self.sockets.append(socket)
         assert request.transport is not None
@@ -61,6 +62,6 @@ async def test_what_nobody_reads_is_dropped(monkeypatch: pytest.MonkeyPatch, way
 
 
 async def test_a_socket_that_is_gone_can_be_dropped_again() -> None:
-    socket = ClientSocket(1000)
+    socket = ClientSocket(1000, Traffic())
     socket.abort()
     socket.release()

@@ -1,0 +1,106 @@
+"""What the daemon is at the moment of a scrape: read from those who know it, so that nothing is kept twice."""
+
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, get_args
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from simplevoice import __version__
+from simplevoice.engine import EngineState
+from simplevoice.registry import ConnectionRegistry, ConnectionState
+from simplevoice.server.lifecycle import Lifecycle, Phase
+from simplevoice.server.traffic import Traffic
+from simplevoice.service import SimpleVoiceService
+from simplevoice.tts.breaker import BreakerState
+
+
+class Snapshot(Collector):
+    """The state of one application, as metrics."""
+
+    def __init__(
+        self,
+        service: SimpleVoiceService,
+        connections: ConnectionRegistry,
+        lifecycle: Lifecycle,
+        traffic: Traffic,
+    ) -> None:
+        self._service = service
+        self._connections = connections
+        self._lifecycle = lifecycle
+        self._traffic = traffic
+
+    def describe(self) -> list[Metric]:
+        """Name nothing ahead, which would cost as much as a scrape."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Ask everybody."""
+        yield from self._daemon()
+        yield from self._connected()
+        yield from self._engines()
+        yield from self._bytes()
+
+    def _daemon(self) -> Iterator[Metric]:
+        versions = {(__version__, platform.python_version()): 1}
+        yield _gauge("build_info", "The version that runs.", versions, "version", "python")
+        phases = {(phase,): phase == self._lifecycle.phase for phase in get_args(Phase)}
+        yield _gauge("phase", "Where the daemon stands between its start and its end.", phases, "phase")
+        ready = self._lifecycle.why_not_ready(self._service.health()) is None
+        yield _gauge("ready", "Whether a turn could be run now.", {(): ready})
+
+    def _connected(self) -> Iterator[Metric]:
+        connections = list(self._connections)
+        count = Counter(connection.state for connection in connections)
+        states = {(state,): count[state] for state in get_args(ConnectionState)}
+        yield _gauge("connections", "Connections by what their conversation is doing.", states, "state")
+        limit = self._connections.capacity
+        yield _gauge("connections_limit", "Connections that are let in at once.", {(): limit})
+        waiting = sum(connection.waiting for connection in connections)
+        yield _gauge("utterances_waiting", "Utterances that wait behind a turn of their connection.", {(): waiting})
+        messages = sum(connection.queued_messages for connection in connections)
+        yield _gauge("outgoing_queue_messages", "Messages that wait to be sent.", {(): messages})
+        sizes = [connection.queued_bytes for connection in connections]
+        yield _gauge("outgoing_queue_bytes", "Size of what waits to be sent.", {(): sum(sizes)})
+        yield _gauge("outgoing_queue_fullest_bytes", "The same of the fullest connection.", {(): max(sizes, default=0)})
+
+    def _engines(self) -> Iterator[Metric]:
+        health = self._service.health()
+        engines = {role: getattr(health, role) for role in health.__struct_fields__}
+        info = {(role, e.engine, e.model or "", e.device or ""): 1 for role, e in engines.items()}
+        yield _gauge("engine_info", "Who works at what, with what.", info, "role", "engine", "model", "device")
+        states = {(role, state): state == e.state for role, e in engines.items() for state in get_args(EngineState)}
+        yield _gauge("engine_state", "State of each engine.", states, "role", "state")
+        waiting = {(role,): e.waiting for role, e in engines.items()}
+        yield _gauge("engine_waiting_requests", "Requests that wait for a place in the engine.", waiting, "role")
+        broken = {role: b for role, e in engines.items() if (b := getattr(e, "breaker", None))}
+        breakers = {(role, state): state == b for role, b in broken.items() for state in get_args(BreakerState)}
+        yield _gauge("breaker_state", "State of the breaker before an engine.", breakers, "role", "state")
+        seconds = {(role,): seconds for role, seconds in self._service.load_seconds.items()}
+        yield _gauge("engine_load_seconds", "How long it took last to load and warm up.", seconds, "role")
+
+    def _bytes(self) -> Iterator[Metric]:
+        traffic = self._traffic
+        received = {("text",): traffic.text_in, ("binary",): traffic.binary_in}
+        yield _counter("received_bytes", "Size of messages from clients; audio in base64 is text.", received, "kind")
+        sent = {("text",): traffic.text_out, ("binary",): traffic.binary_out}
+        yield _counter("sent_bytes", "Size of messages to clients; audio in base64 is text.", sent, "kind")
+
+
+L = TypeVar("L", bound=tuple[str, ...])
+
+
+def _gauge(name: str, what: str, samples: Mapping[L, float], *labels: str) -> Metric:
+    return _with(GaugeMetricFamily(f"simplevoice_{name}", what, labels=labels), samples)
+
+
+def _counter(name: str, what: str, samples: Mapping[L, float], *labels: str) -> Metric:
+    return _with(CounterMetricFamily(f"simplevoice_{name}", what, labels=labels), samples)
+
+
+def _with(family: GaugeMetricFamily | CounterMetricFamily, samples: Mapping[L, float]) -> Metric:
+    for labels, value in samples.items():
+        family.add_metric(labels, value)
+    return family
