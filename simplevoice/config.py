@@ -126,7 +126,7 @@ class LimitsConfig(Section, frozen=True):
     ] = 0.0
     drain_seconds: Annotated[
         float, Meta(description="At shutdown, turns in progress may take this long to end.", ge=0, le=600)
-    ] = 10.0
+    ] = 15.0
 
 
 class EndpointingConfig(Section, frozen=True):

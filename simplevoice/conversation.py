@@ -76,6 +76,10 @@ class Conversation:
         self._worker: asyncio.Task[None] | None = None
         self._microphone = Microphone(self, settings.turn_detection, engines, config)
         self._stopped = False
+        self._receiving = 0
+        """Messages that are being handled."""
+        self._moved = asyncio.Event()
+        """Set when ``_busy`` may have changed."""
         self._unheard: AudioSegment | None = None
         """Speech of a turn that was interrupted before it was transcribed: the next turn begins with it."""
         self._vad_updated = 0.0
@@ -105,6 +109,7 @@ class Conversation:
         """Take a message. What is wrong with it is answered, and changes nothing."""
         if self._stopped:
             return
+        self._receiving += 1
         try:
             if isinstance(data, str):
                 await self._handle(decode(data))
@@ -112,6 +117,9 @@ class Conversation:
                 self._submit(self._turn(Recording(data)))
         except SimpleVoiceError as error:
             await self._refuse(error)
+        finally:
+            self._receiving -= 1
+            self._moved.set()
 
     async def _refuse(self, error: SimpleVoiceError) -> None:
         log.info("message_refused", connection_id=self._connection.id, code=error.code, error=str(error))
@@ -130,12 +138,19 @@ class Conversation:
         await self._microphone.drop()
         for turn in turns:
             await turn.cancel()
-        await self.finish()
-
-    async def finish(self) -> None:
-        """Wait until no turn is in progress or waiting."""
         if self._worker is not None:
             await asyncio.wait([self._worker])
+
+    async def finish(self) -> None:
+        """Wait until no turn is in progress or waiting, and nobody is in the middle of an utterance."""
+        while self._busy:
+            self._moved.clear()
+            await self._moved.wait()
+
+    @property
+    def _busy(self) -> bool:
+        working = self._worker is not None and not self._worker.done()
+        return working or self._receiving > 0 or self._microphone.hearing
 
     # What the client sends
 
@@ -291,6 +306,7 @@ class Conversation:
         self._turns.append(turn)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work(), name=f"turns {self._connection.id}")
+            self._worker.add_done_callback(lambda _: self._moved.set())
 
     async def _work(self) -> None:
         """Run the turns one after the other."""

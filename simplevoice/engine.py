@@ -1,6 +1,8 @@
 """What every engine has in common: loaded once, shared by all connections, honest about its state."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Literal
 
 import msgspec
@@ -45,6 +47,11 @@ class Engine(ABC):
     async def close(self) -> None:
         """Unload. ``load`` may be called again."""
         return
+
+    @property
+    def workers(self) -> Sequence[Executor]:
+        """The thread pools of its own that calls run in, for a watchdog to try."""
+        return ()
 
     @abstractmethod
     def health(self) -> EngineHealth:

@@ -74,6 +74,11 @@ class AudioStream(ABC):
         self._decoder = decoder
         self._taker = taker
 
+    @property
+    @abstractmethod
+    def hearing(self) -> bool:
+        """Whether an utterance is under way: begun, and not handed over yet."""
+
     async def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises AudioError, after which the stream is over."""
         if len(data) > LARGE_PIECE_BYTES:
@@ -109,6 +114,10 @@ class PushToTalkStream(AudioStream):
         super().__init__(decoder, taker)
         self._max_seconds = max_seconds
         self._pcm = bytearray()
+
+    @property
+    def hearing(self) -> bool:
+        return True  # until the client says that it ends
 
     async def _hear(self, pcm: bytes) -> None:
         self._pcm += pcm
@@ -149,6 +158,10 @@ class DetectedStream(AudioStream):
         self._evidence: asyncio.Task[None] | None = None
         self._handling = asyncio.Lock()
         self._closed = False
+
+    @property
+    def hearing(self) -> bool:
+        return self._detector.hearing or self._handling.locked()
 
     async def close(self) -> None:
         self._closed = True

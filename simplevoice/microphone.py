@@ -29,6 +29,11 @@ class Microphone:
         """Whether a stream is open."""
         return self._stream is not None
 
+    @property
+    def hearing(self) -> bool:
+        """Whether somebody is in the middle of an utterance."""
+        return self._stream is not None and self._stream.hearing
+
     async def start(self, message: AudioStart) -> None:
         """Begin a stream; one that is on is dropped."""
         await self.drop()

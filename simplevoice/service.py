@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from simplevoice.config import Config, LimitsConfig
 from simplevoice.engine import Engine, EngineHealth
 from simplevoice.errors import ModelError, SimpleVoiceError
 from simplevoice.llm import LanguageModel
+from simplevoice.models.fetching import Fetching
 from simplevoice.models.store import ModelStore
 from simplevoice.observation import Observation, log_turn
 from simplevoice.performance import Performance
@@ -74,20 +76,22 @@ class SimpleVoiceService:
         self._speaker = speaker
         self._open_ears = open_ears
         self._ears: Ears | None = None
+        self.fetching = Fetching()
         self._loading = asyncio.Lock()
         self._users = 0
         self._idle: asyncio.Task[None] | None = None
 
     async def start(self) -> Engines:
         """Load and warm up what is not loaded yet. Raises EngineError or ModelError."""
-        try:
-            async with self._loading, asyncio.TaskGroup() as tasks:
-                ears = tasks.create_task(self._load_ears())
-                for role, engine in self._roles.items():
-                    tasks.create_task(self._prepare(role, engine))
-        except* SimpleVoiceError as failures:
-            raise failures.exceptions[0] from None
-        return Engines(self._transcriber, self._model, self._speaker, *ears.result())
+        async with self._loading:
+            self.fetching = Fetching()
+            ears = await self._load(self._roles)
+        return Engines(self._transcriber, self._model, self._speaker, *ears)
+
+    @property
+    def workers(self) -> list[Executor | None]:
+        """Every thread pool that turns are worked on in; None is the event loop's own."""
+        return [None, *(pool for engine in self._engines for pool in engine.workers)]
 
     async def close(self) -> None:
         """Unload everything."""
@@ -122,6 +126,18 @@ class SimpleVoiceService:
     @property
     def _roles(self) -> dict[str, Engine]:
         return dict(zip(ServiceHealth.__struct_fields__, self._engines, strict=True))
+
+    async def _load(self, engines: Mapping[str, Engine]) -> Ears:
+        """Load and warm up engines, and the ears with them; what can't be finished leaves no fetch running."""
+        try:
+            with self.fetching.followed():
+                async with asyncio.TaskGroup() as tasks:
+                    ears = tasks.create_task(self._load_ears())
+                    for role, engine in engines.items():
+                        tasks.create_task(self._prepare(role, engine))
+        except* SimpleVoiceError as failures:
+            raise failures.exceptions[0] from None
+        return ears.result()
 
     async def _load_ears(self) -> Ears:
         if self._ears is None:

@@ -1,6 +1,7 @@
 """What answers: the engine that the settings ask for or suggest, and echo in the languages that it does not speak."""
 
 from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import Executor
 
 import structlog
 
@@ -55,6 +56,11 @@ class ChosenModel(LanguageModel):
         """Unload both."""
         await self._chosen.close()
         await self._echo.close()
+
+    @property
+    def workers(self) -> Sequence[Executor]:
+        """Those of what was chosen."""
+        return self._model.workers
 
     def health(self) -> EngineHealth:
         """Tell the health of what was chosen, and why it was; degraded when nothing but echo can answer."""

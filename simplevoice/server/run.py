@@ -1,8 +1,9 @@
 """Run the daemon until a signal ends it."""
 
 import asyncio
-import signal
-from contextlib import suppress
+import threading
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -11,64 +12,83 @@ from simplevoice import systemd
 from simplevoice.config import Config
 from simplevoice.errors import SimpleVoiceError
 from simplevoice.server.app import create_app, start_service
+from simplevoice.server.drain import drain
 from simplevoice.server.keys import LIVE
+from simplevoice.server.listeners import listen
+from simplevoice.server.signals import Signals, leave
+from simplevoice.server.supervision import supervised
 
 log = structlog.get_logger(__name__)
 
+THREADS_SECONDS = 5.0
+"""Threads that are stuck in an engine or a download can't be stopped; the process leaves without them then."""
+
+HANDLERS_SECONDS = 5.0
+"""For HTTP requests that are being answered when all conversations are over."""
+
 
 def run(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT, and give the exit code: 0 after a clean stop, 1 when it could not start."""
-    return asyncio.run(serve(create_app(config)))
+    """Serve until SIGTERM or SIGINT, and give the exit code: 0 after a clean stop, 1 when it could not start.
+
+    A second signal ends the process at once, with 128 and the signal's number.
+    """
+    with asyncio.Runner() as runner:
+        code = runner.run(serve(create_app(config)))
+        deadline = threading.Timer(THREADS_SECONDS, leave, [code])
+        deadline.daemon = True
+        deadline.start()
+    return code
 
 
 async def serve(app: web.Application) -> int:
     """Listen, load the engines, and work until a signal comes. What runs on this loop is done when it returns."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    await runner.setup()
-    try:
-        if not await _listen(runner, app[LIVE].config):
-            return 1
-        return await _work(app, stop)
-    finally:
-        systemd.notify("STOPPING=1")
-        await runner.cleanup()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-        log.info("stopped")
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=HANDLERS_SECONDS)
+    with Signals.caught() as signals:
+        await runner.setup()
+        try:
+            async with supervised(app):
+                return await _work(runner, signals)
+        finally:
+            systemd.notify("STOPPING=1")
+            await runner.cleanup()
+            log.info("stopped")
 
 
-async def _listen(runner: web.AppRunner, config: Config) -> bool:
-    server = config.server
+async def _work(runner: web.AppRunner, signals: Signals) -> int:
+    """Start, work until told to stop, and let conversations end."""
+    server = runner.app[LIVE].config.server
     try:
-        await web.TCPSite(runner, server.host, server.port).start()
+        inherited = await listen(runner, server)
     except OSError as error:
         log.error("cannot_listen", host=server.host, port=server.port, error=error.strerror or str(error))
-        return False
-    for host, port, *_ in runner.addresses:
-        log.info("listening", url=f"ws://{host}:{port}/ws/simple-voice-chat")
-    return True
-
-
-async def _work(app: web.Application, stop: asyncio.Event) -> int:
-    """Load the engines, then wait for the signal; a signal while loading ends it too."""
-    starting = asyncio.create_task(start_service(app))
-    stopping = asyncio.create_task(stop.wait())
+        return 1
     try:
-        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            systemd.notify("READY=1")
-            await stopping
+        started = await _unless(signals.stop, start_service(runner.app))
     except SimpleVoiceError as error:
         log.error("cannot_start", error=str(error))
         return 1
-    finally:
-        for task in (starting, stopping):
-            task.cancel()
-            with suppress(asyncio.CancelledError, SimpleVoiceError):
-                await task
+    if not started:
+        return 0
+    systemd.notify("READY=1")
+    await signals.stop.wait()
+    systemd.notify("STOPPING=1")
+    if inherited:  # whoever comes now waits for the next daemon
+        for site in tuple(runner.sites):
+            await site.stop()
+    await drain(runner.app)
     return 0
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work, or give it up when told to stop; False then."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return True
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.wait([working, stopping])
+    return False

@@ -76,6 +76,11 @@ class TurnDetector:
         endpointer = self._endpointer
         return Activity(endpointer.speaking, endpointer.silence_ms, self._heard - self._first)
 
+    @property
+    def hearing(self) -> bool:
+        """Whether a turn is on, or speech that may become one."""
+        return self._endpointer.onset_frame is not None
+
     def feed(self, pcm: bytes, *, muted: bool = False) -> list[Detection]:
         """Hear 16 kHz mono 16-bit little-endian sound of any length. ``muted`` hears silence in its place."""
         self._audio += bytes(len(pcm)) if muted else pcm

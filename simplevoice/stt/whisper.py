@@ -10,7 +10,8 @@ import importlib.util
 import math
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import ctranslate2
@@ -229,6 +230,10 @@ class WhisperTranscriber(Transcriber):
             loaded, self._loaded = self._loaded, None
             if loaded:
                 await asyncio.to_thread(_unload, loaded)
+
+    @property
+    def workers(self) -> Sequence[Executor]:
+        return () if self._loaded is None else (self._loaded.threads,)
 
     def health(self) -> EngineHealth:
         return EngineHealth(

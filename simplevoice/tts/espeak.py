@@ -9,8 +9,8 @@ import os
 import re
 import textwrap
 import threading
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
 from functools import cache
 
@@ -114,6 +114,10 @@ class EspeakSpeaker(Speaker):
         thread, self._thread = self._thread, None
         if thread:
             await asyncio.to_thread(thread.shutdown)
+
+    @property
+    def workers(self) -> Sequence[Executor]:
+        return () if self._thread is None else (self._thread,)
 
     def health(self) -> EngineHealth:
         return EngineHealth(engine=self.name, state="ready" if self._thread else "stopped", device="cpu")

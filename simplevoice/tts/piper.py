@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,6 +69,10 @@ class PiperSpeaker(Speaker):
         threads, self._threads = self._threads, None
         if threads:
             await asyncio.to_thread(threads.shutdown)
+
+    @property
+    def workers(self) -> Sequence[Executor]:
+        return () if self._threads is None else (self._threads,)
 
     def health(self) -> EngineHealth:
         return EngineHealth(

@@ -10,6 +10,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, aclosing
 
 import structlog
@@ -98,6 +99,10 @@ class SpeechPolicy(Speaker):
         self._breaker.succeed()
         self._last_failure = self._spoke_locally = None
         self._state = "stopped"
+
+    @property
+    def workers(self) -> Sequence[Executor]:
+        return [pool for speaker in self._engines() for pool in speaker.workers]
 
     def health(self) -> SpeechHealth:
         degraded = self._state == "ready" and self._breaker.state != "closed"

@@ -14,11 +14,12 @@ from simplevoice.protocol import (
     Interrupted,
     Ping,
     Pong,
+    SpeechStart,
     TextMessage,
     TurnProcessingStarted,
     VoiceResponse,
 )
-from simplevoice.server.app import drain
+from simplevoice.server.drain import drain
 from simplevoice.server.keys import REGISTRY, SERVICE
 from tests.races.engines import SPEAKING_STAGES, STAGES, Manner, TroubledEngines, silence, speech
 from tests.races.law import assert_lawful
@@ -285,11 +286,28 @@ def start_drain(service: Daemon) -> asyncio.Task[None]:
     return asyncio.create_task(drain(app))
 
 
-async def test_a_drain_while_somebody_speaks(daemon: Start) -> None:
+async def test_a_drain_while_somebody_speaks_waits_for_the_end_and_the_answer(daemon: Start) -> None:
     service = await daemon(TroubledEngines())
     line = await open_line(service, turn_detection="server_vad")
     await line.say(PCM)
     await line.say(speech(960))
+    received = await until(line, SpeechStart)
+    draining = start_drain(service)
+    received += await until(line, GoingAway)
+    await line.say(speech(320) + silence(3000))
+    received += await until(line, VoiceResponse)
+    assert_lawful(received)
+    assert (await line.closed())[0] == 1001
+    await draining
+    await emptied(service)
+
+
+async def test_a_drain_while_somebody_speaks_for_ever(daemon: Start) -> None:
+    service = await daemon(TroubledEngines(), limits_drain_seconds=0.05)
+    line = await open_line(service, turn_detection="server_vad")
+    await line.say(PCM)
+    await line.say(speech(960))
+    await until(line, SpeechStart)
     await start_drain(service)
     assert (await line.closed())[0] == 1001
     await emptied(service)

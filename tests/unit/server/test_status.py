@@ -3,7 +3,7 @@ import json
 import pytest
 
 from simplevoice.protocol import TextMessage, VoiceResponse
-from simplevoice.server.app import drain
+from simplevoice.server.drain import drain
 from simplevoice.server.keys import LIFECYCLE
 from tests.unit.server.conftest import Start
 
