@@ -280,15 +280,39 @@ class ModelsConfig(Section, frozen=True):
     offline: Annotated[bool, Meta(description="Never fetch weights.")] = False
 
 
+ModuleLevel = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*=(debug|info|warning|error)\Z",
+        description="a module and its level such as simplevoice.tts=debug",
+    ),
+]
+
+
 class LoggingConfig(Section, frozen=True):
     """Logs, on standard error."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level logged.")] = "info"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Least level logged.", extra={"flag": "log-level"}),
+    ] = "info"
+    levels: Annotated[
+        tuple[ModuleLevel, ...],
+        Meta(
+            description="Least level of a module and of what is in it, where it differs.",
+            extra={"flag": "module-log-level"},
+        ),
+    ] = ()
     format: Annotated[
-        Literal["auto", "json", "console"], Meta(description="auto: console on a terminal, else JSON.")
+        Literal["auto", "json", "console"],
+        Meta(description="auto: console on a terminal, else JSON.", extra={"flag": "log-format"}),
     ] = "auto"
     transcripts: Annotated[
-        bool, Meta(description="Write what was said into the logs. Off: no transcript leaves memory.")
+        bool,
+        Meta(
+            description="Write what was said into the logs. Off: no transcript leaves memory.",
+            extra={"flag": "log-transcripts"},
+        ),
     ] = False
 
 

@@ -35,8 +35,8 @@ START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 50.0, 20.0, 40.0
 
 OPTIONS = (
     "--port=0",
-    "--logging-format=json",
-    "--logging-level=debug",
+    "--log-format=json",
+    "--log-level=debug",
     "--models-offline",
     "--llm-engine=llama",
     "--llm-model=smollm2-135m",

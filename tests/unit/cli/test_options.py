@@ -14,7 +14,19 @@ def print_config(*args: str, **environ: str) -> Result:
     return CliRunner().invoke(main, ["serve", "--print-config", *args], env=environ)
 
 
-CANDIDATES = ("0.5", "0.25", "1", "2", "400", "5000", "http://127.0.0.1:1/v1", "/api", "https://example.org", "+10%")
+CANDIDATES = (
+    "0.5",
+    "0.25",
+    "1",
+    "2",
+    "400",
+    "5000",
+    "http://127.0.0.1:1/v1",
+    "/api",
+    "https://example.org",
+    "+10%",
+    "simplevoice.tts=debug",
+)
 REMOTE = {f"SIMPLEVOICE_{room}_BASE_URL": "http://127.0.0.1:1/v1" for room in ("STT", "LLM")}
 """What the remote engines need."""
 

@@ -107,53 +107,6 @@ def test_auto_is_json_off_a_terminal_and_coloured_lines_on_one() -> None:
         assert stream.getvalue().startswith("{") is not coloured
 
 
-class Gate(logging.Handler):
-    """A handler that takes its first record only when it is opened."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken: list[logging.LogRecord] = []
-        self.entered = threading.Event()
-        self.open = threading.Event()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.entered.set()
-        self.open.wait(10)
-        self.taken.append(record)
-
-
-def record(text: str) -> logging.LogRecord:
-    return logging.LogRecord("x", logging.INFO, "x.py", 1, text, None, None)
-
-
-def test_what_does_not_fit_is_dropped_counted_and_told() -> None:
-    gate = Gate()
-    handler = logs.QueuedHandler(gate, capacity=2)
-    handler.handle(record("first"))
-    assert gate.entered.wait(10)
-    for number in range(5):
-        handler.handle(record(str(number)))
-    gate.open.set()
-    handler.close()
-    assert [r.msg for r in gate.taken] == ["first", "0", "1", {"event": "log_records_dropped", "count": 3}]
-
-
-def test_a_loss_is_formatted_as_an_event() -> None:
-    formatter = logs._stream_handler(io.StringIO(), JSON)
-    line = json.loads(formatter.format(logs._loss(7)))
-    assert (line["event"], line["count"], line["level"]) == ("log_records_dropped", 7, "warning")
-
-
-def test_close_gives_up_on_a_stream_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "CLOSE_SECONDS", 0.01)
-    gate = Gate()
-    handler = logs.QueuedHandler(gate, capacity=1)
-    handler.handle(record("first"))
-    assert gate.entered.wait(10)
-    handler.close()
-    gate.open.set()
-
-
 def test_configure_leaves_things_as_they_were() -> None:
     root = logging.getLogger()
     before = root.level, root.handlers[:], logging.getLogger("httpx").level, structlog.get_config()
@@ -161,3 +114,30 @@ def test_configure_leaves_things_as_they_were() -> None:
         assert root.handlers != before[1]
     assert (root.level, root.handlers[:], logging.getLogger("httpx").level, structlog.get_config()) == before
     assert not any(thread.name == "log-writer" for thread in threading.enumerate())
+
+
+def test_a_module_has_a_level_of_its_own() -> None:
+    stream = io.StringIO()
+    config = LoggingConfig(format="json", level="warning", levels=("simplevoice.tts=debug", "httpx=info"))
+    with logs.configure(config, stream):
+        for name in ("simplevoice.tts.edge", "simplevoice.stt", "httpx", "httpcore"):
+            structlog.get_logger(name).debug("details")
+            structlog.get_logger(name).info("news")
+    assert [(line["logger"], line["event"]) for line in lines(stream)] == [
+        ("simplevoice.tts.edge", "details"),
+        ("simplevoice.tts.edge", "news"),
+        ("httpx", "news"),
+    ]
+
+
+def test_levels_change_while_the_daemon_runs() -> None:
+    stream = io.StringIO()
+    log = structlog.get_logger("simplevoice.tts")
+    with logs.configure(LoggingConfig(format="json", levels=("simplevoice.tts=debug",)), stream):
+        log.debug("first")
+        logs.set_levels(LoggingConfig(format="json", level="error"))
+        log.warning("second")
+        logs.set_levels(LoggingConfig(format="json", level="debug"))
+        log.debug("third")
+    assert [line["event"] for line in lines(stream)] == ["first", "third"]
+    assert logging.getLogger("simplevoice.tts").level == logging.NOTSET
