@@ -2,6 +2,7 @@
 
 import re
 import struct
+import zlib
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ _MUXERS: dict[InputFormat, tuple[str, str]] = {
 }
 
 _CLUSTER = re.compile(rb"\x1f\x43\xb6\x75(?:[\x80-\xff]|[\x40-\x7f].|[\x20-\x3f]..)(?=\xe7)", re.DOTALL)
+_BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _UNKNOWN_SIZE_CLUSTER = b"\x1f\x43\xb6\x75\x01" + b"\xff" * 7
 
 
@@ -125,3 +127,22 @@ def wav(pcm: bytes, *, rate: int = 16_000, channels: int = 1, bits: int = 16, ta
         + struct.pack("<I", len(pcm))
         + pcm
     )
+
+
+def with_valid_pages(data: bytes) -> bytes:
+    """Set right the checksums of Ogg pages, without which libav looks at none of them."""
+    repaired = bytearray(data)
+    at = data.find(b"OggS")
+    while 0 <= at <= len(data) - 27:
+        body = at + 27 + data[at + 26]
+        end = body + sum(data[at + 27 : body])
+        repaired[at + 22 : at + 26] = bytes(4)
+        repaired[at + 22 : at + 26] = struct.pack("<I", ogg_crc(repaired[at:end]))
+        at = data.find(b"OggS", max(at + 4, end))
+    return bytes(repaired)
+
+
+def ogg_crc(page: bytes | bytearray) -> int:
+    """Checksum of a page whose own field is zero (RFC 3533 section 6): zlib's polynomial, the other way round."""
+    crc = ~zlib.crc32(page.translate(_BITS_REVERSED), 0xFFFFFFFF) & 0xFFFFFFFF
+    return int(f"{crc:032b}"[::-1], 2)

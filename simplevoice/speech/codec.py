@@ -36,8 +36,11 @@ _DECODERS = (
     *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw"),
 )
 
-_OPTIONS = {"codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none"}
-"""No film is decoded to look at it, and no file or address opened that a recording names."""
+_OPTIONS = {"codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none", "max_streams": "32"}
+"""No film is decoded to look at it, and no file or address opened that a recording names.
+
+libav sets up a decoder for every track, and one for AAC takes 0.7 MB.
+"""
 
 _WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
 """libav reads samples 4096 bytes at a time, and looks for DTS in up to 5 MB of them."""

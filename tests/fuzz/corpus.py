@@ -1,7 +1,5 @@
 """Where fuzzing begins: one small sample of everything that the targets understand."""
 
-import struct
-import zlib
 from collections.abc import Iterator
 
 from simplevoice.protocol import (
@@ -20,7 +18,6 @@ from simplevoice.types import INPUT_FORMATS
 from tests import media
 
 SOUND_MS = 120
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def messages() -> Iterator[bytes]:
@@ -67,22 +64,3 @@ def streams() -> Iterator[bytes]:
 def pieces() -> Iterator[bytes]:
     """Streams, behind the byte that says how long the pieces are in which they come."""
     yield from (bytes([size]) + stream for stream in streams() for size in (0, 7, 255))
-
-
-def with_valid_pages(data: bytes) -> bytes:
-    """Set right the checksums of Ogg pages, without which libav looks at none of them."""
-    repaired = bytearray(data)
-    at = data.find(b"OggS")
-    while 0 <= at <= len(data) - 27:
-        body = at + 27 + data[at + 26]
-        end = body + sum(data[at + 27 : body])
-        repaired[at + 22 : at + 26] = bytes(4)
-        repaired[at + 22 : at + 26] = struct.pack("<I", ogg_crc(repaired[at:end]))
-        at = data.find(b"OggS", max(at + 4, end))
-    return bytes(repaired)
-
-
-def ogg_crc(page: bytes | bytearray) -> int:
-    """Checksum of a page whose own field is zero (RFC 3533 section 6): zlib's polynomial, the other way round."""
-    crc = ~zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) & 0xFFFFFFFF
-    return int(f"{crc:032b}"[::-1], 2)

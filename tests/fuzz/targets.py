@@ -13,6 +13,7 @@ from simplevoice.speech.ogg import OggDemuxer
 from simplevoice.speech.stream import open_stream
 from simplevoice.speech.webm import WebmDemuxer
 from simplevoice.types import INPUT_FORMATS, INPUT_SAMPLE_RATE
+from tests import media
 from tests.fuzz import corpus
 
 MAX_SECONDS = 10.0
@@ -97,7 +98,7 @@ def _mp3_pieces() -> Iterator[bytes]:
 TARGETS = {
     "protocol": Target(feed_protocol, corpus.messages, max_bytes=4096),
     "sniffer": Target(feed_sniffer, corpus.recordings),
-    "recording": Target(feed_recording, corpus.recordings, corpus.with_valid_pages),
-    "stream": Target(feed_stream, corpus.pieces, corpus.with_valid_pages),
+    "recording": Target(feed_recording, corpus.recordings, media.with_valid_pages),
+    "stream": Target(feed_stream, corpus.pieces, media.with_valid_pages),
     "mp3": Target(feed_mp3, _mp3_pieces),
 }
