@@ -24,9 +24,11 @@ EMOJI = re.compile(
     f"(?:{KEYCAP}|{OTHER_EMOJI}|{PICTOGRAPH})(?:{PICTOGRAPH}|[\u200d\ufe0e\ufe0f\u2640\u2642]|[\U000e0020-\U000e007f])*"
 )
 EMOTICON = re.compile(r"(?<!\S)[:;=][-o^]?[()DPp/|](?!\S)")
-# Controls, zero-width and direction marks, lone parts of emoji; not the zero-width non-joiner: Arabic script uses it.
+# Controls, zero-width and direction marks, lone parts of emoji and of characters; not the zero-width non-joiner: Arabic
+# script uses it.
 INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200d-\u200f\u202a-\u202e\u2060-\u2069\u20e3\ufe0e\ufe0f\ufeff\ufff9-\ufffd]"
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200d-\u200f\u202a-\u202e\u2060-\u2069\u20e3"
+    "\ud800-\udfff\ufe0e\ufe0f\ufeff\ufff9-\uffff]"
 )
 
 LINE_START = re.compile(r"^\s*(?:>\s*)*(?:#{1,6}\s+|[-*+•–—]\s+(?:\[[ xX]\]\s+)?)*")

@@ -89,6 +89,8 @@ class EdgeEmulator:
         self.clock = clock
         self.handshakes: list[web.Request] = []
         self.spoken: list[Spoken] = []
+        self.requests: list[str] = []
+        """What was asked to be spoken, as it stood on the wire."""
         self.hanging = asyncio.Event()
         self.go_on = asyncio.Event()
         self.unused = asyncio.Event()
@@ -157,7 +159,8 @@ class EdgeEmulator:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         config = _body(await socket.receive_str(), "speech.config")
-        ssml = _body(await socket.receive_str(), "ssml")
+        self.requests.append(await socket.receive_str())
+        ssml = _body(self.requests[-1], "ssml")
         spoken = _understand(json.loads(config), ssml)
         self.spoken.append(spoken)
         await self._speak(_Turn(request, socket), spoken)

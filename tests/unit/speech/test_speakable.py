@@ -21,6 +21,7 @@ from simplevoice.speech.speakable import speakable_line
         ("| الاسم | العمر |\n", "الاسم، العمر"),
         ("|:---|---:|", ""),
         ("```python", ""),
+        ("half \ud83d a \udfffcharacter\ufffe", "half a character"),
         ("```", ""),
         ("---", ""),
         ("* * *", ""),
