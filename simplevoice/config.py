@@ -31,9 +31,8 @@ PathPrefix = Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+\Z", description
 Origin = Annotated[
     str, Meta(pattern=r"^(\*|https?://[^\s/?#]+)\Z", description="* or an origin such as https://example.org")
 ]
-Token = Annotated[
-    str,
-    Meta(pattern=r"^[!-+\--~]{8,256}\Z", description="8 to 256 printable ASCII characters, no space or comma"),
+HostName = Annotated[
+    str, Meta(pattern=r"^(\*|[A-Za-z0-9._-]+)\Z", description="* or a name such as voice.example.org, without a port")
 ]
 Rate = Annotated[str, Meta(pattern=r"^[+-][0-9]{1,3}%\Z", description="a signed percentage such as +10% or -25%")]
 Threads = Annotated[int, Meta(ge=0, le=1024)]
@@ -55,10 +54,15 @@ class ServerConfig(Section, frozen=True):
         Literal["client", "server"],
         Meta(description="Who names a connection: the client must, or the server does when it doesn't."),
     ] = "client"
-    tokens: Annotated[
-        tuple[Token, ...],
-        Meta(description="Clients must present one of these tokens.", extra={"secret": True, "flag": "token"}),
-    ] = ()
+    auth_token_file: Annotated[
+        str | None, Meta(description="Clients must present a token of this file, which holds name:token lines.")
+    ] = None
+    allow_anonymous: Annotated[
+        bool, Meta(description="Without a token file, let everybody in who reaches the daemon over the network.")
+    ] = False
+    allow_query_token: Annotated[
+        bool, Meta(description="Accept tokens as ?token= too, which other programs may write into their logs.")
+    ] = False
     allowed_origins: Annotated[
         tuple[Origin, ...],
         Meta(
@@ -66,6 +70,26 @@ class ServerConfig(Section, frozen=True):
             extra={"flag": "allowed-origin"},
         ),
     ] = ()
+    allowed_hosts: Annotated[
+        tuple[HostName, ...],
+        Meta(
+            description="Names that requests may use for the daemon, besides localhost and addresses; * is any. "
+            "Where none is set, any will do if a token is asked for, and none if not.",
+            extra={"flag": "allowed-host"},
+        ),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Proxies whose X-Forwarded headers are believed: addresses, networks, or unix for the peers of "
+            "a Unix socket.",
+            extra={"flag": "trusted-proxy"},
+        ),
+    ] = ()
+    tls_cert: Annotated[
+        str | None, Meta(description="PEM file of the certificate and its chain; with it the daemon speaks TLS only.")
+    ] = None
+    tls_key: Annotated[str | None, Meta(description="PEM file of the certificate's key.")] = None
 
 
 class ConversationConfig(Section, frozen=True):
@@ -87,6 +111,31 @@ class LimitsConfig(Section, frozen=True):
     """The bounds of everything that could grow."""
 
     max_connections: Annotated[int, Meta(description="Connections at once.", ge=1, le=100_000)] = 64
+    connections_per_address: Annotated[
+        int,
+        Meta(description="Connections at once of one client address, or IPv6 /64; 0 sets no bound.", ge=0, le=100_000),
+    ] = 0
+    connections_per_token: Annotated[
+        int, Meta(description="Connections at once with one token; 0 sets no bound.", ge=0, le=100_000)
+    ] = 0
+    waiting_sockets: Annotated[
+        int,
+        Meta(
+            description="Network connections at once that are no conversation, or not yet; more are closed unheard.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 256
+    handshake_seconds: Annotated[
+        float,
+        Meta(description="A client must have sent its request this long after it connected.", gt=0, le=600),
+    ] = 10.0
+    max_session_seconds: Annotated[
+        float,
+        Meta(
+            description="A connection is closed after this time, and may come again; 0 sets no end.", ge=0, le=2_592_000
+        ),
+    ] = 0.0
     max_audio_bytes: Annotated[
         int, Meta(description="Size of one utterance as it arrives, bytes.", ge=1024, le=100 * 2**20)
     ] = 10 * 2**20

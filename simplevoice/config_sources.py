@@ -4,6 +4,7 @@ Every value of every source is checked, also one that a later source overrides, 
 """
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -152,6 +153,20 @@ def _contradictions(config: Config) -> Iterator[str]:
     for name, remote in (("stt", config.stt), ("llm", config.llm)):
         if remote.engine == "openai" and not (remote.base_url or remote.api_key):
             yield f"{name}.engine is openai; it needs {name}.base_url or {name}.api_key"
+    server = config.server
+    if (server.tls_cert is None) != (server.tls_key is None):
+        yield "server.tls_cert and server.tls_key need each other"
+    for proxy in server.trusted_proxies:
+        if proxy != "unix" and not _is_network(proxy):
+            yield f"server.trusted_proxies holds {_shown(proxy)}; each must be an address, a network, or unix"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _shown(value: object) -> str:

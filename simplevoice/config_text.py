@@ -28,9 +28,7 @@ def toml_value(value: Any) -> str:
 
 
 def _masked(setting: Setting, value: Any) -> Any:
-    if not setting.secret or not value:
-        return value
-    return (MASK,) * len(value) if isinstance(value, tuple) else MASK
+    return MASK if setting.secret and value else value
 
 
 def describe(settings: Settings) -> str:

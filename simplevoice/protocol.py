@@ -166,6 +166,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting_utterances: int
     messages_per_second: float
     idle_timeout_seconds: float
+    max_session_seconds: float
 
 
 class ConnectionConfig(msgspec.Struct, frozen=True, kw_only=True):

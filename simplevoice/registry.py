@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from simplevoice.errors import BusyError, ClientError, ErrorCode
+from simplevoice.client import ANYBODY, Client
+from simplevoice.errors import ClientError, ErrorCode
 from simplevoice.protocol import ServerMessage, encode
 from simplevoice.types import Language, TurnDetection, VoiceType
 
@@ -66,7 +67,7 @@ class Owner(Protocol):
 
 
 class ConnectionSnapshot(msgspec.Struct, frozen=True):
-    """What the status shows of a connection. Times in Unix seconds and seconds."""
+    """What the status shows of a connection. Times in Unix seconds and seconds; ``client`` is its token's name."""
 
     connection_id: str
     session_id: str
@@ -78,6 +79,8 @@ class ConnectionSnapshot(msgspec.Struct, frozen=True):
     state: ConnectionState
     turn_detection: TurnDetection
     last_response_time_ms: int | None
+    client: str | None
+    address: str
 
 
 class _Outgoing(NamedTuple):
@@ -110,9 +113,11 @@ class Connection:
         voice_type: VoiceType,
         turn_detection: TurnDetection,
         send_timeout: float,
+        client: Client = ANYBODY,
     ) -> None:
         self.id = connection_id
         self.session_id = session_id
+        self.client = client
         self.language = language
         self.voice_type = voice_type
         self.turn_detection = turn_detection
@@ -133,6 +138,11 @@ class Connection:
         """Whoever waits for room is not overtaken."""
         self._closing: tuple[int, str] | None = None
         self._writer = asyncio.create_task(self._write(), name=f"writer {connection_id}")
+
+    @property
+    def owned_session(self) -> str:
+        """Name the session among those of all clients: the same name with another token is another session."""
+        return f"{self.client.name or ''}/{self.session_id}"
 
     @property
     def closed(self) -> bool:
@@ -277,14 +287,15 @@ class Connection:
             state=self.state,
             turn_detection=self.turn_detection,
             last_response_time_ms=self.last_response_time_ms,
+            client=self.client.name,
+            address=self.client.address,
         )
 
 
 class ConnectionRegistry:
-    """The connections by their id, at most ``capacity`` of them."""
+    """The connections by their id."""
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(self) -> None:
         self._connections: dict[str, Connection] = {}
 
     def __len__(self) -> int:
@@ -296,20 +307,13 @@ class ConnectionRegistry:
     def __contains__(self, connection_id: object) -> bool:
         return connection_id in self._connections
 
-    @property
-    def full(self) -> bool:
-        """Whether a newcomer would be turned away."""
-        return len(self) >= self.capacity
-
     def add(self, connection: Connection) -> Connection | None:
         """Enter a connection, and give the one that it replaces, which the caller has to close.
 
-        Raises ClientError when another session uses the id, BusyError at capacity.
+        Raises ClientError when another session, or a client with another token, uses the id.
         """
         old = self._connections.get(connection.id)
-        if old is None and self.full:
-            raise BusyError(f"at capacity: {self.capacity} connections")
-        if old is not None and old.session_id != connection.session_id:
+        if old is not None and old.owned_session != connection.owned_session:
             raise ClientError("connection_id in use by another session", code=ErrorCode.CONNECTION_ID_IN_USE)
         self._connections[connection.id] = connection
         return old

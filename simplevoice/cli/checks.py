@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import importlib.metadata
-import ipaddress
 import os
 import platform
 import re
@@ -26,6 +25,7 @@ from simplevoice.config import Config, ServerConfig, SttConfig
 from simplevoice.errors import ModelError, SpeechError, WeightsCorruptError
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore, best_llm
+from simplevoice.server.admission.addresses import is_loopback
 from simplevoice.tts.edge import EdgeSpeaker
 from simplevoice.types import LANGUAGES, VOICE_TYPES
 
@@ -349,15 +349,15 @@ class _Neighbour(msgspec.Struct):
 
 
 def _exposure(server: ServerConfig) -> list[Finding]:
-    """Warn of a daemon that everybody can talk to."""
-    try:
-        loopback = ipaddress.ip_address(server.host).is_loopback
-    except ValueError:
-        loopback = server.host == "localhost"
-    if loopback or server.tokens:
+    """Tell of a daemon that everybody could talk to."""
+    if server.auth_token_file or server.host == "localhost" or is_loopback(server.host):
         return []
-    advice = "Set server.tokens, or keep the network out by other means."
-    return [Finding("access", "warning", f"whoever reaches {server.host}:{server.port} may converse", advice)]
+    where = f"{server.host}:{server.port}"
+    if server.allow_anonymous:
+        advice = "Set server.auth_token_file, or keep the network out by other means."
+        return [Finding("access", "warning", f"whoever reaches {where} may converse", advice)]
+    advice = "Set server.auth_token_file, or server.allow_anonymous."
+    return [Finding("access", "problem", f"without a token file the daemon does not listen on {where}", advice)]
 
 
 async def check_folders(config: Config) -> list[Finding]:

@@ -17,7 +17,8 @@ START_SECONDS = 600.0
 STOP_SECONDS = 20.0
 LINE_BYTES = 2**20
 
-LOCAL = ("--host", "127.0.0.1", "--port", "0", "--log-level", "info", "--log-format", "json")
+OPEN = ("--auth-token-file", "", "--tls-cert", "", "--tls-key", "")
+LOCAL = ("--host", "127.0.0.1", "--port", "0", *OPEN, "--log-level", "info", "--log-format", "json")
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -9,8 +9,24 @@ from aiohttp import web
 from simplevoice.config import Config
 from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
+from simplevoice.server.admission.door import check_host
+from simplevoice.server.admission.places import Places
+from simplevoice.server.admission.ticket import allow_ticket, issue_ticket
+from simplevoice.server.admission.tickets import Tickets
+from simplevoice.server.admission.tokens import TokenStore
 from simplevoice.server.drain import close_all
-from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE, SESSIONS, TRAFFIC
+from simplevoice.server.keys import (
+    LIFECYCLE,
+    LIVE,
+    METRICS,
+    PLACES,
+    REGISTRY,
+    SERVICE,
+    SESSIONS,
+    TICKETS,
+    TOKENS,
+    TRAFFIC,
+)
 from simplevoice.server.lifecycle import Lifecycle
 from simplevoice.server.live import Live
 from simplevoice.server.loop_lag import watch_loop
@@ -27,28 +43,36 @@ UNLOAD_SECONDS = 5.0
 """An engine that is stuck at something can't be unloaded, and may not hold up the end."""
 
 ROUTES = (
-    ("/ws/simple-voice-chat", simple_voice_chat),
-    ("/ws/simple-voice-chat/status", status),
-    ("/ws/simple-voice-chat/schema", schema),
-    ("/healthz", healthz),
-    ("/readyz", readyz),
-    ("/metrics", metrics),
+    web.get("/ws/simple-voice-chat", simple_voice_chat),
+    web.post("/ws/simple-voice-chat/ticket", issue_ticket),
+    web.options("/ws/simple-voice-chat/ticket", allow_ticket),
+    web.get("/ws/simple-voice-chat/status", status),
+    web.get("/ws/simple-voice-chat/schema", schema),
+    web.get("/healthz", healthz),
+    web.get("/readyz", readyz),
+    web.get("/metrics", metrics),
 )
 
 
 def create_app(config: Config, service: SimpleVoiceService | None = None) -> web.Application:
     """Make the application. It answers at once, and takes conversations when ``start_service`` is through."""
-    app = web.Application()
+    app = web.Application(middlewares=[check_host])
     app[LIVE] = Live(config)
     app[LIFECYCLE] = Lifecycle()
-    app[REGISTRY] = ConnectionRegistry(config.limits.max_connections)
+    app[TOKENS] = TokenStore()
+    app[TICKETS] = Tickets()
+    app[PLACES] = Places()
+    app[REGISTRY] = ConnectionRegistry()
     app[SESSIONS] = SessionStore(config.limits)
     app[SERVICE] = service or create_service(config)
     app[TRAFFIC] = Traffic()
-    app[METRICS] = Metrics(app[SERVICE], Snapshot(app[SERVICE], app[REGISTRY], app[LIFECYCLE], app[TRAFFIC]))
+    snapshot = Snapshot(app[SERVICE], app[REGISTRY], app[LIFECYCLE], app[LIVE], app[TRAFFIC])
+    app[METRICS] = Metrics(app[SERVICE], snapshot)
     app[SERVICE].observation.subscribe(app[METRICS].turn_ended)
     for prefix in ("", *config.server.path_prefixes):
-        app.add_routes([web.get(prefix + path, handler) for path, handler in ROUTES])
+        app.add_routes([web.route(route.method, prefix + route.path, route.handler) for route in ROUTES])
+    app[LIVE].parts.append(app[TOKENS].prepare)
+    app.on_startup.append(_read_tokens)
     app.on_shutdown.append(close_all)
     app.cleanup_ctx.append(_close_service)
     app.cleanup_ctx.append(_measure_loop)
@@ -60,6 +84,12 @@ async def start_service(app: web.Application) -> None:
     await app[SERVICE].start()
     app[LIFECYCLE].phase = "running"
     log.info("ready")
+
+
+async def _read_tokens(app: web.Application) -> None:
+    """Know who may come in before anybody can; raises ConfigError."""
+    put_in_force = await app[TOKENS].prepare(app[LIVE].config)
+    put_in_force()
 
 
 async def _close_service(app: web.Application) -> AsyncIterator[None]:

@@ -4,6 +4,9 @@ from aiohttp import web
 
 from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
+from simplevoice.server.admission.places import Places
+from simplevoice.server.admission.tickets import Tickets
+from simplevoice.server.admission.tokens import TokenStore
 from simplevoice.server.lifecycle import Lifecycle
 from simplevoice.server.live import Live
 from simplevoice.server.metrics import Metrics
@@ -14,6 +17,9 @@ LIVE = web.AppKey("live", Live)
 REGISTRY = web.AppKey("registry", ConnectionRegistry)
 SERVICE = web.AppKey("service", SimpleVoiceService)
 SESSIONS = web.AppKey("sessions", SessionStore)
+TOKENS = web.AppKey("tokens", TokenStore)
+TICKETS = web.AppKey("tickets", Tickets)
+PLACES = web.AppKey("places", Places)
 LIFECYCLE = web.AppKey("lifecycle", Lifecycle)
 TRAFFIC = web.AppKey("traffic", Traffic)
 METRICS = web.AppKey("metrics", Metrics)

@@ -32,6 +32,11 @@ def check_opening(query: Mapping[str, str], config: Config) -> OpeningParameters
     )
 
 
+def default_session(connection_id: str) -> str:
+    """Name the conversation of a connection that names none."""
+    return f"simple_{connection_id}"
+
+
 def check_turns(query: Mapping[str, str], turns: TurnsConfig) -> TurnsConfig:
     """Take over the times of turn detection that the client sets, within the bounds of the configuration."""
     chosen = {}

@@ -12,6 +12,7 @@ from simplevoice import __version__
 from simplevoice.engine import EngineState
 from simplevoice.registry import ConnectionRegistry, ConnectionState
 from simplevoice.server.lifecycle import Lifecycle, Phase
+from simplevoice.server.live import Live
 from simplevoice.server.traffic import Traffic
 from simplevoice.service import SimpleVoiceService
 from simplevoice.tts.breaker import BreakerState
@@ -25,11 +26,13 @@ class Snapshot(Collector):
         service: SimpleVoiceService,
         connections: ConnectionRegistry,
         lifecycle: Lifecycle,
+        live: Live,
         traffic: Traffic,
     ) -> None:
         self._service = service
         self._connections = connections
         self._lifecycle = lifecycle
+        self._live = live
         self._traffic = traffic
 
     def describe(self) -> list[Metric]:
@@ -56,7 +59,7 @@ class Snapshot(Collector):
         count = Counter(connection.state for connection in connections)
         states = {(state,): count[state] for state in get_args(ConnectionState)}
         yield _gauge("connections", "Connections by what their conversation is doing.", states, "state")
-        limit = self._connections.capacity
+        limit = self._live.config.limits.max_connections
         yield _gauge("connections_limit", "Connections that are let in at once.", {(): limit})
         waiting = sum(connection.waiting for connection in connections)
         yield _gauge("utterances_waiting", "Utterances that wait behind a turn of their connection.", {(): waiting})

@@ -1,6 +1,7 @@
 """The WebSocket of a client that may be hostile."""
 
 import asyncio
+from collections.abc import Sequence
 
 from simplevoice.server.traffic import CountingSocket, Traffic
 
@@ -13,10 +14,15 @@ LINGER_SECONDS = 10.0
 class ClientSocket(CountingSocket):
     """A WebSocket that leaves pings to its reader, takes nothing compressed, and can be dropped."""
 
-    def __init__(self, max_message_bytes: int, traffic: Traffic) -> None:
+    def __init__(self, max_message_bytes: int, traffic: Traffic, protocols: Sequence[str] = ()) -> None:
         # aiohttp's own pong waits, without a deadline, for a client that does not read.
         super().__init__(
-            traffic, heartbeat=HEARTBEAT_SECONDS, max_msg_size=max_message_bytes, compress=False, autoping=False
+            traffic,
+            heartbeat=HEARTBEAT_SECONDS,
+            max_msg_size=max_message_bytes,
+            compress=False,
+            autoping=False,
+            protocols=protocols,
         )
 
     def abort(self) -> None:

@@ -9,8 +9,8 @@ from simplevoice import __version__
 from simplevoice.performance import TARGET_RESPONSE_TIME, Percentiles, Performance
 from simplevoice.protocol import json_schema
 from simplevoice.registry import ConnectionSnapshot
-from simplevoice.server.admission import is_authorized
-from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE
+from simplevoice.server.admission.door import is_authorized, require_token
+from simplevoice.server.keys import LIFECYCLE, METRICS, REGISTRY, SERVICE
 from simplevoice.server.metrics import CONTENT_TYPE
 from simplevoice.service import ServiceHealth
 from simplevoice.types import AUDIO_FORMATS, INPUT_FORMATS, LANGUAGES, VOICE_TYPES
@@ -60,7 +60,7 @@ async def status(request: web.Request) -> web.Response:
             status=_service_status(app, health),
             uptime_seconds=round(app[LIFECYCLE].uptime_seconds, 3),
             active_connections=len(registry),
-            connections=registry.snapshot() if is_authorized(request, app[LIVE].config.server) else [],
+            connections=registry.snapshot() if is_authorized(request) else [],
             service_health=health,
             performance=_performance(app[SERVICE].performance),
         )
@@ -74,10 +74,8 @@ async def schema(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Give the figures for Prometheus, to a caller with the token that is asked for."""
-    app = request.app
-    if not is_authorized(request, app[LIVE].config.server):
-        raise web.HTTPUnauthorized(text="a valid token is needed\n", headers={"WWW-Authenticate": "Bearer"})
-    return web.Response(body=await app[METRICS].render(), headers={"Content-Type": CONTENT_TYPE})
+    require_token(request)
+    return web.Response(body=await request.app[METRICS].render(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def healthz(request: web.Request) -> web.Response:

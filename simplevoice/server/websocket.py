@@ -1,8 +1,7 @@
 """``/ws/simple-voice-chat``: from the handshake to the close."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -10,6 +9,7 @@ from aiohttp import web
 from msgspec import UnsetType
 
 from simplevoice import messages
+from simplevoice.client import Client
 from simplevoice.config import Config
 from simplevoice.conversation import MAX_WAITING, Conversation
 from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
@@ -31,10 +31,13 @@ from simplevoice.registry import (
     CLOSE_UNSUPPORTED_DATA,
     Connection,
 )
-from simplevoice.server.admission import admit
-from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS, TRAFFIC
-from simplevoice.server.opening import check_opening, check_turns
+from simplevoice.server.admission.credentials import offered_protocols, select_protocols
+from simplevoice.server.admission.door import admit
+from simplevoice.server.admission.stay import end_of_stay
+from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS, TOKENS, TRAFFIC
+from simplevoice.server.opening import check_opening, check_turns, default_session
 from simplevoice.server.reading import read
+from simplevoice.server.shielded import to_its_end
 from simplevoice.server.socket import ClientSocket
 from simplevoice.settings import Settings
 
@@ -48,26 +51,31 @@ T = TypeVar("T")
 
 async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
     """Hold one client's conversation, from the upgrade to the close."""
-    admit(request)
+    with admit(request) as client:
+        return await _welcome(request, client)
+
+
+async def _welcome(request: web.Request, client: Client) -> web.WebSocketResponse:
     config = request.app[LIVE].config
     # Base64 takes a third more than what it carries; the rest of a message is small.
-    socket = ClientSocket(config.limits.max_audio_bytes * 4 // 3 + 65_536, request.app[TRAFFIC])
+    protocols = select_protocols(offered_protocols(request))
+    socket = ClientSocket(config.limits.max_audio_bytes * 4 // 3 + 65_536, request.app[TRAFFIC], protocols)
     await socket.prepare(request)
     try:
-        await _serve(request, socket, config)
+        await _serve(request, socket, config, client)
     finally:
         socket.release()
     return socket
 
 
-async def _serve(request: web.Request, socket: ClientSocket, config: Config) -> None:
+async def _serve(request: web.Request, socket: ClientSocket, config: Config, client: Client) -> None:
     try:
         opening = check_opening(request.query, config)
         config = msgspec.structs.replace(config, turns=check_turns(request.query, config.turns))
     except ClientError as error:
         await _refuse(socket, error, config, CLOSE_UNSUPPORTED_DATA)
         return
-    connection, settings = _open(socket, opening, config)
+    connection, settings = _open(socket, opening, config, client)
     try:
         await _converse(request, socket, connection, settings, config)
     except SimpleVoiceError as error:
@@ -76,7 +84,7 @@ async def _serve(request: web.Request, socket: ClientSocket, config: Config) -> 
         await connection.close(CLOSE_CODES.get(error.code, CLOSE_INTERNAL_ERROR), str(error.code))
     finally:
         request.app[REGISTRY].remove(connection)
-        await _to_its_end(connection.close())
+        await to_its_end(connection.close())
 
 
 async def _converse(
@@ -99,11 +107,18 @@ async def _converse(
             settings,
             engines=engines,
             config=config,
-            history=app[SESSIONS].open(connection.session_id),
+            history=app[SESSIONS].open(connection.owned_session),
             observation=app[SERVICE].observation,
         )
         connection.owner = conversation
-        log.info("connected", connection_id=connection.id, session_id=connection.session_id)
+        log.info(
+            "connected",
+            connection_id=connection.id,
+            session_id=connection.session_id,
+            client=connection.client.name,
+            address=connection.client.address,
+        )
+        staying = asyncio.create_task(end_of_stay(connection, app[TOKENS], config.limits), name="stay")
         code, reason = CLOSE_NORMAL, ""
         try:
             await connection.send(_established(connection, settings, config))
@@ -113,7 +128,7 @@ async def _converse(
             await connection.send(error_message(SimpleVoiceError("crashed"), settings.language))
             code, reason = CLOSE_INTERNAL_ERROR, "internal error"
         finally:
-            await _to_its_end(connection.close(code, reason))
+            await to_its_end(_leave(connection, staying, code, reason))
             log.info(
                 "disconnected",
                 connection_id=connection.id,
@@ -123,14 +138,10 @@ async def _converse(
             )
 
 
-async def _to_its_end(cleanup: Coroutine[Any, Any, None]) -> None:
-    """Run a clean-up to its end, also when aiohttp cancels the handler of a client that is gone meanwhile."""
-    task = asyncio.create_task(cleanup)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
+async def _leave(connection: Connection, staying: asyncio.Task[None], code: int, reason: str) -> None:
+    staying.cancel()
+    await connection.close(code, reason)
+    await asyncio.wait([staying])
 
 
 async def _refuse(socket: ClientSocket, error: ClientError, config: Config, code: int) -> None:
@@ -140,7 +151,9 @@ async def _refuse(socket: ClientSocket, error: ClientError, config: Config, code
     await socket.close(code=code, message=str(error.code).encode())
 
 
-def _open(socket: ClientSocket, opening: OpeningParameters, config: Config) -> tuple[Connection, Settings]:
+def _open(
+    socket: ClientSocket, opening: OpeningParameters, config: Config, client: Client
+) -> tuple[Connection, Settings]:
     """Make the connection, and the settings that the client and, where it is silent, the operator chose."""
     defaults = config.conversation
     settings = Settings(
@@ -155,7 +168,8 @@ def _open(socket: ClientSocket, opening: OpeningParameters, config: Config) -> t
     connection = Connection(
         socket,
         connection_id=connection_id,
-        session_id=_given(opening.session_id, f"simple_{connection_id}"),
+        session_id=_given(opening.session_id, default_session(connection_id)),
+        client=client,
         language=settings.language,
         voice_type=settings.voice_type,
         turn_detection=settings.turn_detection,
@@ -189,6 +203,7 @@ def _established(connection: Connection, settings: Settings, config: Config) -> 
                 max_waiting_utterances=MAX_WAITING,
                 messages_per_second=limits.messages_per_second,
                 idle_timeout_seconds=limits.idle_timeout_seconds,
+                max_session_seconds=limits.max_session_seconds,
             ),
         ),
     )

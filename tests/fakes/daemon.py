@@ -178,6 +178,7 @@ def established(query: Any) -> protocol.ConnectionEstablished:
         max_waiting_utterances=2,
         messages_per_second=20,
         idle_timeout_seconds=600,
+        max_session_seconds=0,
     )
     opening = msgspec.structs.asdict(protocol.parse_opening(query))
     chosen = {name: value for name, value in opening.items() if value is not msgspec.UNSET}

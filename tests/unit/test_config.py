@@ -36,18 +36,18 @@ def test_names_are_unique() -> None:
 
 def test_names_follow_the_rule() -> None:
     names = {
-        key: (SETTINGS[key].variable, SETTINGS[key].flag) for key in ("server.port", "models.dir", "server.tokens")
+        key: (SETTINGS[key].variable, SETTINGS[key].flag)
+        for key in ("server.port", "models.dir", "server.allowed_origins")
     }
     assert names == {
         "server.port": ("SIMPLEVOICE_PORT", "--port"),
         "models.dir": ("SIMPLEVOICE_MODELS_DIR", "--models-dir"),
-        "server.tokens": ("SIMPLEVOICE_TOKENS", "--token"),
+        "server.allowed_origins": ("SIMPLEVOICE_ALLOWED_ORIGINS", "--allowed-origin"),
     }
 
 
 def test_secrets_are_marked() -> None:
     assert {key for key, setting in SETTINGS.items() if setting.secret} == {
-        "server.tokens",
         "stt.api_key",
         "llm.api_key",
         "tts.proxy",

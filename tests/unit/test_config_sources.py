@@ -86,15 +86,14 @@ def test_other_variables_are_nobodys_business() -> None:
 
 def test_every_problem_of_every_source_is_told(toml: Path) -> None:
     toml.write_text('[server]\nport = "x"\nhots = "h"\n[sst]\nmodel = "m"\n')
-    environ = {"SIMPLEVOICE_PORT": "70000", "SIMPLEVOICE_TOKEN": "s3cret", "SIMPLEVOICE_TOKENS": "s3cret"}
+    environ = {"SIMPLEVOICE_PORT": "70000", "SIMPLEVOICE_PROT": "1", "SIMPLEVOICE_TTS_PROXY": "s3cret"}
     assert problems(toml, environ, {"stt.engine": "gpt", "server.port": "1"}) == [
         f'server.port, from {toml}, is "x"; it must be a whole number from 0 to 65535',
         f"{toml}: there is no setting server.hots; did you mean server.host?",
         f"{toml}: there is no section sst; did you mean stt?",
         'server.port, from SIMPLEVOICE_PORT, is "70000"; it must be a whole number from 0 to 65535',
-        "environment: there is no variable SIMPLEVOICE_TOKEN; did you mean SIMPLEVOICE_TOKENS?",
-        "server.tokens, from SIMPLEVOICE_TOKENS, is hidden; it must be a list, each item 8 to 256 printable ASCII"
-        " characters, no space or comma",
+        "environment: there is no variable SIMPLEVOICE_PROT; did you mean SIMPLEVOICE_PORT?",
+        "tts.proxy, from SIMPLEVOICE_TTS_PROXY, is hidden; it must be a URL that begins with http:// or https://",
         'stt.engine, from --stt-engine, is "gpt"; it must be one of whisper, openai',
     ]
 
@@ -142,6 +141,20 @@ def test_the_remote_engine_needs_a_server(section: str) -> None:
     ]
     flags = {f"{section}.engine": "openai", f"{section}.base_url": "http://127.0.0.1:1/v1"}
     assert getattr(read(flags=flags).config, section).engine == "openai"
+
+
+def test_a_certificate_and_its_key_need_each_other() -> None:
+    for name in ("cert", "key"):
+        told = problems(flags={f"server.tls_{name}": "file.pem"})
+        assert told == ["server.tls_cert and server.tls_key need each other"]
+    assert read(flags={"server.tls_cert": "c.pem", "server.tls_key": "k.pem"}).config.server.tls_cert == "c.pem"
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    assert problems(flags={"server.trusted_proxies": ["unix", "10.0.0.0/8", "::1", "10.0.0.0/33", "proxy"]}) == [
+        'server.trusted_proxies holds "10.0.0.0/33"; each must be an address, a network, or unix',
+        'server.trusted_proxies holds "proxy"; each must be an address, a network, or unix',
+    ]
 
 
 def test_a_long_wrong_value_is_cut() -> None:

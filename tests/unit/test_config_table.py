@@ -42,7 +42,7 @@ def test_parse(key: str, text: str, value: object) -> None:
         ("server.path_prefixes", "api"),
         ("server.path_prefixes", "/api/"),
         ("tts.rate", "+10%\n"),
-        ("server.tokens", "short"),
+        ("server.allowed_hosts", "voice.example.org:8000"),
         ("llm.base_url", "localhost:8080"),
         ("llm.base_url", "http://h/v1?x=1"),
         ("tts.rate", "10%"),

@@ -29,16 +29,15 @@ def test_describe_reads_back_as_the_same_settings(tmp_path: Path) -> None:
 
 
 def test_describe_tells_origins_and_masks_secrets() -> None:
-    environ = {"SIMPLEVOICE_LLM_API_KEY": "very-secret", "SIMPLEVOICE_TOKENS": "very-secret-1,very-secret-2"}
+    environ = {"SIMPLEVOICE_LLM_API_KEY": "very-secret", "SIMPLEVOICE_ALLOWED_HOSTS": "a.example,b.example"}
     text = describe(load(None, {"server.port": "9000"}, environ, NOWHERE))
     assert "very-secret" not in text
     printed = tomllib.loads(text)
-    assert printed["server"]["tokens"] == [MASK, MASK]
     assert printed["llm"]["api_key"] == MASK
     assert printed["stt"]["api_key"] == ""
     lines = {line.split(" = ")[0]: line.split("# ")[1] for line in text.splitlines() if " = " in line}
     assert lines["port"] == "--port"
-    assert lines["tokens"] == "SIMPLEVOICE_TOKENS"
+    assert lines["allowed_hosts"] == "SIMPLEVOICE_ALLOWED_HOSTS"
     assert lines["host"] == "default"
 
 

@@ -31,7 +31,7 @@ ROOMS = [
     {"protocol", "messages", "logs", "systemd", "config_text"},
     {"config_sources"},
     {"config_table"},
-    {"config", "errors", "types", "engine"},
+    {"config", "errors", "types", "engine", "client"},
 ]
 VENDORS = {
     "faster_whisper": {"stt/whisper.py"},

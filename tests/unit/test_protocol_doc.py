@@ -56,7 +56,7 @@ def test_nested_fields_are_told() -> None:
 
 def test_every_parameter_is_told() -> None:
     opening = section("Opening")
-    assert set(rows(opening)) == fields(OpeningParameters) | {"token"}
+    assert set(rows(opening)) == fields(OpeningParameters) | {"token", "ticket"}
     assert set(TURN_PARAMETERS) <= set(re.findall(r"`(\w+)`", opening))
 
 

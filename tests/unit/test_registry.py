@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from simplevoice.errors import BusyError, ClientError, ErrorCode
+from simplevoice.client import ANYBODY, Client, Token
+from simplevoice.errors import ClientError, ErrorCode
 from simplevoice.protocol import Pong, ProcessingStarted
 from simplevoice.registry import MAX_QUEUED_MESSAGES, Connection, ConnectionRegistry, ConnectionState
 
@@ -57,7 +58,9 @@ class Conversation:
         self.reasons.append("finished")
 
 
-def connect(wire: Wire, name: str = "c", session: str = "s", send_timeout: float = 5.0) -> Connection:
+def connect(
+    wire: Wire, name: str = "c", session: str = "s", send_timeout: float = 5.0, client: Client = ANYBODY
+) -> Connection:
     return Connection(
         wire,
         connection_id=name,
@@ -66,6 +69,7 @@ def connect(wire: Wire, name: str = "c", session: str = "s", send_timeout: float
         voice_type="female",
         turn_detection="none",
         send_timeout=send_timeout,
+        client=client,
     )
 
 
@@ -181,7 +185,7 @@ async def test_the_conversation_is_stopped_while_it_can_still_speak() -> None:
 
 
 async def test_same_session_takes_over_and_another_is_refused() -> None:
-    registry = ConnectionRegistry(capacity=1)
+    registry = ConnectionRegistry()
     old, new, stranger = connect(Wire()), connect(Wire()), connect(Wire(), session="other")
     assert registry.add(old) is None
     assert registry.add(new) is old
@@ -196,19 +200,22 @@ async def test_same_session_takes_over_and_another_is_refused() -> None:
         await connection.close()
 
 
-async def test_capacity() -> None:
-    registry = ConnectionRegistry(capacity=1)
-    first, second = connect(Wire(), "a"), connect(Wire(), "b")
-    registry.add(first)
-    assert registry.full
-    with pytest.raises(BusyError):
-        registry.add(second)
-    await first.close()
-    await second.close()
+async def test_the_same_names_with_another_token_are_another_session() -> None:
+    registry = ConnectionRegistry()
+    kitchen, web = (Client(Token(name, b""), "192.0.2.1") for name in ("kitchen", "web"))
+    old, stranger = connect(Wire(), client=kitchen), connect(Wire(), client=web)
+    registry.add(old)
+    with pytest.raises(ClientError):
+        registry.add(stranger)
+    assert old.owned_session != stranger.owned_session
+    assert old.snapshot().client == "kitchen"
+    assert old.snapshot().address == "192.0.2.1"
+    for connection in (old, stranger):
+        await connection.close()
 
 
 async def test_snapshot_tells_the_facts_as_they_are_now() -> None:
-    registry = ConnectionRegistry(capacity=2)
+    registry = ConnectionRegistry()
     connection = connect(Wire())
     registry.add(connection)
     connection.owner = Conversation(connection)

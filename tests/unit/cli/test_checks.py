@@ -213,10 +213,22 @@ async def test_an_address_of_another_machine_is_a_problem(unused_tcp_port: int) 
     assert "assign requested address" in finding.says
 
 
-@pytest.mark.parametrize(("tokens", "count"), [([], 1), (["a-token-long-enough"], 0)])
-async def test_a_daemon_open_to_all_is_a_warning(unused_tcp_port: int, tokens: list[str], count: int) -> None:
-    findings = await checks.check_port(config(server={"host": "0.0.0.0", "port": unused_tcp_port, "tokens": tokens}))
-    assert [f.level for f in findings if f.subject == "access"] == ["warning"] * count
+@pytest.mark.parametrize(
+    ("settings", "levels"),
+    [
+        ({}, ["problem"]),
+        ({"allow_anonymous": True}, ["warning"]),
+        ({"auth_token_file": "tokens"}, []),
+        ({"host": "127.0.0.2"}, []),
+        ({"host": "localhost"}, []),
+    ],
+)
+async def test_a_daemon_open_to_all_is_told(
+    unused_tcp_port: int, settings: dict[str, object], levels: list[str]
+) -> None:
+    server = {"host": "0.0.0.0", "port": unused_tcp_port, **settings}
+    findings = await checks.check_port(config(server=server))
+    assert [f.level for f in findings if f.subject == "access"] == levels
 
 
 async def test_folders(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ def print_config(*args: str, **environ: str) -> Result:
 
 
 CANDIDATES = (
+    "unix",
     "0.5",
     "0.25",
     "1",
@@ -27,8 +28,11 @@ CANDIDATES = (
     "+10%",
     "simplevoice.tts=debug",
 )
-REMOTE = {f"SIMPLEVOICE_{room}_BASE_URL": "http://127.0.0.1:1/v1" for room in ("STT", "LLM")}
-"""What the remote engines need."""
+NEEDED = {
+    **{f"SIMPLEVOICE_{room}_BASE_URL": "http://127.0.0.1:1/v1" for room in ("STT", "LLM")},
+    **{f"SIMPLEVOICE_TLS_{file}": f"{file}.pem" for file in ("CERT", "KEY")},
+}
+"""What other settings need beside them: remote engines a server, a certificate its key."""
 
 
 def other_value(setting: Setting) -> str:
@@ -51,7 +55,7 @@ def test_every_setting_has_a_flag_that_works(setting: Setting) -> None:
         args = [f"--no-{setting.flag[2:]}" if setting.default else setting.flag]
     else:
         args = [setting.flag, other_value(setting)]
-    result = print_config(*args, **REMOTE)
+    result = print_config(*args, **NEEDED)
     assert f"# {setting.flag}" in result.stdout, result.stderr
     assert tomllib.loads(result.stdout)[setting.section][setting.name] != setting.default
 
@@ -100,6 +104,6 @@ def test_every_wrong_setting_is_told_at_once_with_exit_code_2() -> None:
 
 
 def test_secrets_are_masked() -> None:
-    result = print_config("--token", "very-secret-token", SIMPLEVOICE_LLM_API_KEY="very-secret-key")
+    result = print_config(SIMPLEVOICE_LLM_API_KEY="very-secret-key")
     assert result.exit_code == 0
     assert "very-secret" not in result.output

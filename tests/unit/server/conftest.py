@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from simplevoice.server.app import create_app, start_service
 from tests.fakes.client import with_changes
 from tests.fakes.engines import FakeEngines
 from tests.unit.test_service import make_service
+
+KITCHEN, WEB = "kitchen-0123456789", "web-0123456789abc"
+"""Tokens of the token file, by the names that they have there."""
 
 
 class Daemon:
@@ -57,6 +61,15 @@ class Line:
                 return int(message.data or self.socket.close_code or 0), str(message.extra or "")
 
 
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    """A file with two tokens."""
+    file = tmp_path / "tokens"
+    file.touch(0o600)
+    file.write_text(f"kitchen:{KITCHEN}\nweb:{WEB}\n")
+    return file
+
+
 Start = Callable[..., Awaitable[Daemon]]
 
 
@@ -79,5 +92,7 @@ async def daemon() -> AsyncIterator[Start]:
             return Daemon(app, client, fakes)
 
         yield start
-    left = {task for task in asyncio.all_tasks() - before if task.get_name().startswith(("turn", "writer", "idle"))}
+    left = {
+        task for task in asyncio.all_tasks() - before if task.get_name().startswith(("turn", "writer", "idle", "stay"))
+    }
     assert not left

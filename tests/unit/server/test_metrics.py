@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from simplevoice.protocol import Guidance, TextMessage, Timings, VoiceResponse
 from simplevoice.server.keys import METRICS
 from simplevoice.stt import Transcript
 from tests.fakes.engines import FakeEngines
-from tests.unit.server.conftest import Daemon, Start
+from tests.unit.server.conftest import KITCHEN, Daemon, Start
 from tests.unit.test_observation import report
 from tests.unit.test_pipeline import wav
 
@@ -161,11 +162,11 @@ async def test_every_application_counts_for_itself(daemon: Start) -> None:
     assert (await scrape(second))(TURNS, outcome="answered") == 0
 
 
-async def test_the_token_is_asked_for_under_every_prefix(daemon: Start) -> None:
-    settings: dict[str, Any] = {"server_tokens": ("open-sesame",), "server_path_prefixes": ("/api/v1",)}
+async def test_the_token_is_asked_for_under_every_prefix(daemon: Start, token_file: Path) -> None:
+    settings: dict[str, Any] = {"server_auth_token_file": str(token_file), "server_path_prefixes": ("/api/v1",)}
     service = await daemon(**settings)
     for path in ("/metrics", "/api/v1/metrics"):
         async with service.http.get(path) as response:
             assert response.status == 401
             assert response.headers["WWW-Authenticate"] == "Bearer"
-        assert (await scrape(service, path, Authorization="Bearer open-sesame"))("simplevoice_ready") == 1
+        assert (await scrape(service, path, Authorization=f"Bearer {KITCHEN}"))("simplevoice_ready") == 1

@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from simplevoice.protocol import TextMessage, VoiceResponse
 from simplevoice.server.drain import drain
 from simplevoice.server.keys import LIFECYCLE
-from tests.unit.server.conftest import Start
+from tests.unit.server.conftest import KITCHEN, Start
 
 STATUS_KEYS = {
     "service",
@@ -29,6 +30,8 @@ CONNECTION_KEYS = {
     "state",
     "turn_detection",
     "last_response_time_ms",
+    "client",
+    "address",
 }
 
 
@@ -95,16 +98,18 @@ async def test_draining_is_not_ready(daemon: Start) -> None:
         assert response.status == 503
 
 
-async def test_only_a_token_shows_who_is_connected(daemon: Start) -> None:
-    service = await daemon(server_tokens=("open-sesame",))
-    line = await service.connect(token="open-sesame")
+async def test_only_a_token_shows_who_is_connected(daemon: Start, token_file: Path) -> None:
+    service = await daemon(server_auth_token_file=str(token_file))
+    headers = {"Authorization": f"Bearer {KITCHEN}"}
+    line = await service.connect(headers=headers)
     await line.next()
     anonymous = await service.status()
     assert anonymous["active_connections"] == 1
     assert anonymous["connections"] == []
-    headers = {"Authorization": "Bearer open-sesame"}
     async with service.http.get("/ws/simple-voice-chat/status", headers=headers) as response:
-        assert len((await response.json())["connections"]) == 1
+        (connection,) = (await response.json())["connections"]
+    assert connection["client"] == "kitchen"
+    assert connection["address"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("path", ["/ws/simple-voice-chat/schema"])
