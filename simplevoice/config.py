@@ -365,6 +365,17 @@ class LoggingConfig(Section, frozen=True):
     ] = False
 
 
+class TracesConfig(Section, frozen=True):
+    """Traces of turns, with the extra [otel]."""
+
+    endpoint: Annotated[
+        HttpUrl | None,
+        Meta(
+            description="Send a trace of every turn to this OTLP/HTTP collector; OTEL_EXPORTER_OTLP_ENDPOINT does too."
+        ),
+    ] = None
+
+
 class Config(Section, frozen=True):
     """All settings of a daemon."""
 
@@ -378,3 +389,4 @@ class Config(Section, frozen=True):
     voices: VoicesConfig = field(default_factory=VoicesConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
+    traces: TracesConfig = field(default_factory=TracesConfig)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -33,9 +34,13 @@ from simplevoice.server.loop_lag import watch_loop
 from simplevoice.server.metrics import Metrics
 from simplevoice.server.snapshot import Snapshot
 from simplevoice.server.status import healthz, metrics, readyz, schema, status
+from simplevoice.server.tracing import are_wanted
 from simplevoice.server.traffic import Traffic
 from simplevoice.server.websocket import simple_voice_chat
 from simplevoice.service import SimpleVoiceService, create_service
+
+if TYPE_CHECKING:
+    from simplevoice.server.otlp import Traces
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +60,10 @@ ROUTES = (
 
 
 def create_app(config: Config, service: SimpleVoiceService | None = None) -> web.Application:
-    """Make the application. It answers at once, and takes conversations when ``start_service`` is through."""
+    """Make the application. It answers at once, and takes conversations when ``start_service`` is through.
+
+    Raises ConfigError when the settings ask for something that is not installed.
+    """
     app = web.Application(middlewares=[check_host])
     app[LIVE] = Live(config)
     app[LIFECYCLE] = Lifecycle()
@@ -76,6 +84,8 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
     app.on_shutdown.append(close_all)
     app.cleanup_ctx.append(_close_service)
     app.cleanup_ctx.append(_measure_loop)
+    if are_wanted(config.traces):
+        app.cleanup_ctx.append(_trace_turns)
     return app
 
 
@@ -106,3 +116,15 @@ async def _measure_loop(app: web.Application) -> AsyncIterator[None]:
     yield
     ticker.cancel()
     await asyncio.wait([ticker])
+
+
+async def _trace_turns(app: web.Application) -> AsyncIterator[None]:
+    def open_traces() -> "Traces":
+        from simplevoice.server.otlp import Traces  # brings OpenTelemetry, an extra
+
+        return Traces(app[LIVE].config.traces)
+
+    traces = await asyncio.to_thread(open_traces)
+    app[SERVICE].observation.subscribe(traces.turn_ended)
+    yield
+    await traces.close()

@@ -41,6 +41,7 @@ VENDORS = {
     "espeakng_loader": {"tts/espeak.py"},
     "xllamacpp": {"llm/llama.py"},
     "openai": {"llm/openai.py", "stt/openai.py"},
+    "opentelemetry": {"server/otlp.py"},
     "prometheus_client": {"server/metrics.py", "server/snapshot.py"},
     "pyrate_limiter": {"rates.py"},
 }
