@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test check docs clean
+.PHONY: serve test check docs binary deb clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -33,6 +33,27 @@ check: $(VENV)/.installed-test
 # What is made from the settings' table: docs/configuration.md and systemd/simplevoice.toml.
 docs: $(VENV)/.installed
 	$(BIN)/python -m simplevoice.config_text
+
+# One file that needs no Python: dist/simplevoice. It is made in an environment that holds nothing else.
+PROGRAM := build/binary/simplevoice
+SOURCES := setup.cfg pyproject.toml README.md $(shell find simplevoice packaging -type f -not -name '*.pyc')
+
+$(PROGRAM)/simplevoice: $(SOURCES)
+	$(PYTHON) -m venv build/venv
+	rm -rf build/lib build/bdist.*
+	build/venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade '.[binary]'
+	build/venv/bin/pyinstaller --noconfirm --log-level ERROR --distpath build/binary --workpath build/pyinstaller \
+		packaging/simplevoice.spec
+	touch $@
+
+dist/simplevoice: $(PROGRAM)/simplevoice
+	build/venv/bin/python packaging/onefile.py $(PROGRAM) $@
+
+binary: dist/simplevoice
+
+# The same program as a Debian package, with units, settings and docs.
+deb: $(PROGRAM)/simplevoice
+	packaging/deb/build.sh $(PROGRAM) dist
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

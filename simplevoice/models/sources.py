@@ -220,9 +220,8 @@ def _run(command: Sequence[str], folder: Path, stopped: threading.Event) -> tupl
 
 
 def pip_command() -> list[str]:
-    """Find pip: this interpreter's own, else one on PATH. Raises SourceError."""
-    frozen = getattr(sys, "frozen", False)
-    if not frozen and importlib.util.find_spec("pip"):
+    """Find pip: this interpreter's own (the binary, too, has one), else one on PATH. Raises SourceError."""
+    if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     for name in ("pip3", "pip"):
         if found := shutil.which(name):

@@ -230,13 +230,13 @@ class TestPipCommand:
     def test_is_this_interpreters(self) -> None:
         assert pip_command() == [sys.executable, "-m", "pip"]
 
-    def test_is_the_one_on_path_for_a_program_in_one_file(
+    def test_is_the_one_on_path_for_an_interpreter_without(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         program = tmp_path / "pip3"
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
-        monkeypatch.setattr(sys, "frozen", True, raising=False)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
         monkeypatch.setenv("PATH", str(tmp_path))
         assert pip_command() == [str(program)]
 
