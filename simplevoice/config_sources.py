@@ -7,7 +7,8 @@ import difflib
 import ipaddress
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -33,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True):
 
     config: Config
     origins: Mapping[str, str]
+    read_again: Callable[[], "Settings"]
+    """Reads the same sources once more. Blocks. Raises ConfigError."""
 
 
 class _Reader:
@@ -79,7 +82,8 @@ def load(
     config = _build(reader.values)
     if problems := reader.problems or list(_contradictions(config)):
         raise ConfigError(problems)
-    return Settings(config, MappingProxyType(reader.origins))
+    read_again = partial(load, config_file, flags, environ, system_file)
+    return Settings(config, MappingProxyType(reader.origins), read_again)
 
 
 def _files(system_file: Path, config_file: Path | None) -> Iterator[Path]:

@@ -12,6 +12,19 @@ from simplevoice.config import Config
 PREFIX = "SIMPLEVOICE_"
 
 
+NEEDS_RESTART = frozenset(
+    {
+        "server.host",
+        "server.port",
+        "server.path_prefixes",
+        "turns.smart_turn",
+        "logging.format",
+    }
+)
+NEEDS_RESTART_WHOLE = frozenset({"stt", "models"})
+"""What a reload can't change: settings, and whole sections."""
+
+
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One setting: field ``name`` of ``section``. ``kind`` is its type without None and without constraints.
 
@@ -38,6 +51,15 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     def variable(self) -> str:
         """Name its environment variable."""
         return PREFIX + _prefixed(self.section, self.name, "_").upper()
+
+    @property
+    def needs_restart(self) -> bool:
+        """Tell whether a reload can't change it."""
+        return self.section in NEEDS_RESTART_WHOLE or self.key in NEEDS_RESTART
+
+    def of(self, config: Config) -> Any:
+        """Give its value."""
+        return getattr(getattr(config, self.section), self.name)
 
     @property
     def choices(self) -> tuple[str, ...]:

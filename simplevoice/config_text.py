@@ -39,7 +39,7 @@ def describe(settings: Settings) -> str:
 def _described_section(settings: Settings, section: str) -> str:
     rows = []
     for setting in in_section(section):
-        value = getattr(getattr(settings.config, section), setting.name)
+        value = setting.of(settings.config)
         line = f"{setting.name} = {toml_value(_masked(setting, value))}"
         rows.append((line, settings.origins[setting.key]))
     width = min(48, max(len(line) for line, _ in rows))
@@ -83,9 +83,12 @@ def reference() -> str:
 def _reference_table(section: str) -> str:
     head = "| key | variable and flag | default | |\n|---|---|---|---|\n"
     return head + "".join(
-        f"| `{s.name}` | `{s.variable}`<br>`{s.flag}` | `{toml_value(s.default)}` | {_sentence(s)} |\n"
-        for s in in_section(section)
+        f"| `{s.name}` | `{s.variable}`<br>`{s.flag}` | {_default(s)} | {_sentence(s)} |\n" for s in in_section(section)
     )
+
+
+def _default(setting: Setting) -> str:
+    return f"`{toml_value(setting.default)}`" + (" ↻" if setting.needs_restart else "")
 
 
 _REFERENCE_HEAD = f"""\
@@ -114,6 +117,10 @@ The files and the environment are read by `say`, `voices`, `check` and `models` 
   `SIMPLEVOICE_` variables are errors: a misspelled setting is never quietly ignored.
 - In the environment, lists are separated by commas, switches are `true`, `false`, `1` or `0`, and an empty variable
   counts as not set. In a file, `""` unsets what may be unset. A later source replaces a list; it does not add to it.
+- A reload (`systemctl reload simplevoice`, or SIGHUP) reads all of it again, and puts it in force without closing a
+  connection, but for the settings marked ↻, which need a restart; the log names those that changed. When anything is
+  wrong, nothing changes. Open connections keep their limits and turn settings; voices and language model change with
+  their next turn.
 - A secret belongs into the environment or into a file that only the daemon can read: flags are seen by all users of
   the machine.
 - In Kubernetes, a Service named `simplevoice` makes variables such as `SIMPLEVOICE_PORT=tcp://...`, which are refused.

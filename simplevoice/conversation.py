@@ -18,7 +18,7 @@ from simplevoice.listening import PreparedTurn
 from simplevoice.microphone import Microphone
 from simplevoice.notices import error_message
 from simplevoice.observation import Observation
-from simplevoice.pipeline import Engines, Recording, Speech, TurnRequest, Typed, Utterance
+from simplevoice.pipeline import Lender, Recording, Speech, TurnRequest, Typed, Utterance
 from simplevoice.protocol import (
     AnyClientMessage,
     AudioEnd,
@@ -59,7 +59,7 @@ class Conversation:
         connection: Connection,
         settings: Settings,
         *,
-        engines: Engines,
+        lender: Lender,
         config: Config,
         history: History,
         observation: Observation,
@@ -68,13 +68,13 @@ class Conversation:
         self._settings = settings
         self._config = config
         self._history = history
-        self._context = TurnContext(connection, engines, config, history, observation, settings.audio_transport)
+        self._context = TurnContext(connection, lender, config, history, observation, settings.audio_transport)
         self._turns: deque[Turn] = deque()
         """The turn in progress, and behind it those that wait."""
         self._last: Turn | None = None
         """The turn before, whose reply the client may still be playing."""
         self._worker: asyncio.Task[None] | None = None
-        self._microphone = Microphone(self, settings.turn_detection, engines, config)
+        self._microphone = Microphone(self, settings.turn_detection, lender, config)
         self._stopped = False
         self._receiving = 0
         """Messages that are being handled."""
@@ -283,7 +283,7 @@ class Conversation:
             voice=self._voice(settings.language if language is UNSET else language),
             audio_format=settings.audio_format,
             streaming=settings.response_mode == "stream",
-            instructions=self._instructions,
+            instructions=self._settings.instructions,
             ended_at=time.monotonic() if ended_at is None else ended_at,
         )
         return Turn(f"turn_{uuid.uuid4().hex[:12]}", request, self._context)
@@ -293,11 +293,7 @@ class Conversation:
 
     def _is_outdated(self, request: TurnRequest) -> bool:
         """Whether the settings were changed since a turn was prepared with them."""
-        return request.voice != self._voice(self.language) or request.instructions != self._instructions
-
-    @property
-    def _instructions(self) -> str | None:
-        return self._settings.instructions or self._config.llm.instructions
+        return request.voice != self._voice(self.language) or request.instructions != self._settings.instructions
 
     def _submit(self, turn: Turn) -> None:
         """Let a turn be answered, now or after those before it. Raises BusyError."""

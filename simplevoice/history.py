@@ -42,7 +42,7 @@ class SessionStore:
     """Conversations by ``session_id``; they outlive their connections."""
 
     def __init__(self, limits: LimitsConfig, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._sessions: OrderedDict[str, tuple[float, History]] = OrderedDict()
 
@@ -54,14 +54,14 @@ class SessionStore:
         self._forget_idle()
         _, history = self._sessions.pop(session_id, (0.0, None))
         if history is None:
-            history = History(self._limits.history_turns)
+            history = History(self.limits.history_turns)
         self._sessions[session_id] = (self._clock(), history)
-        while len(self._sessions) > self._limits.sessions:
+        while len(self._sessions) > self.limits.sessions:
             self._sessions.popitem(last=False)
         return history
 
     def _forget_idle(self) -> None:
-        oldest_allowed = self._clock() - self._limits.session_idle_seconds
+        oldest_allowed = self._clock() - self.limits.session_idle_seconds
         while self._sessions:
             used, _ = next(iter(self._sessions.values()))
             if used > oldest_allowed:

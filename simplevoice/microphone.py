@@ -5,7 +5,7 @@ from msgspec import UNSET
 from simplevoice.config import Config
 from simplevoice.errors import AudioError, ClientError, ErrorCode, SimpleVoiceError
 from simplevoice.listening import AudioStream, DetectedStream, PushToTalkStream, TurnTaker
-from simplevoice.pipeline import Engines
+from simplevoice.pipeline import Lender
 from simplevoice.protocol import AudioStart
 from simplevoice.speech.codec import sniff
 from simplevoice.speech.stream import StreamDecoder, begins_stream, open_stream
@@ -15,10 +15,10 @@ from simplevoice.types import INPUT_SAMPLE_RATE, InputFormat, TurnDetection
 class Microphone:
     """The streams of one connection. What is wrong with a stream is told once, as SimpleVoiceError."""
 
-    def __init__(self, taker: TurnTaker, turn_detection: TurnDetection, engines: Engines, config: Config) -> None:
+    def __init__(self, taker: TurnTaker, turn_detection: TurnDetection, lender: Lender, config: Config) -> None:
         self._taker = taker
         self._detects = turn_detection == "server_vad"
-        self._engines = engines
+        self._lender = lender
         self._config = config
         self._stream: AudioStream | None = None
         self._failed = False
@@ -84,7 +84,7 @@ class Microphone:
         self._failed = False
         max_seconds = self._config.limits.max_audio_seconds
         if self._detects:
-            self._stream = DetectedStream(decoder, self._taker, self._engines, self._config.turns, max_seconds)
+            self._stream = DetectedStream(decoder, self._taker, self._lender.engines, self._config.turns, max_seconds)
         else:
             self._stream = PushToTalkStream(decoder, self._taker, max_seconds)
 

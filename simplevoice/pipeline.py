@@ -9,8 +9,8 @@ the coroutine ends them all, at any point, before it returns.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from typing import TypeVar
+from contextlib import AbstractContextManager, aclosing
+from typing import Protocol, TypeVar
 
 import msgspec
 from pydub import AudioSegment
@@ -131,6 +131,19 @@ class Engines(msgspec.Struct, frozen=True):
     speaker: Speaker
     voice_activity: VoiceActivityModel
     smart_turn: SmartTurnModel | None = None
+    instructions: str | None = None
+    """The operator's system prompt, which belongs to the model."""
+
+
+class Lender(Protocol):
+    """Who has the engines, and may replace them: a turn works to its end with those that it was lent."""
+
+    @property
+    def engines(self) -> Engines:
+        """What the next turn gets."""
+
+    def lend(self) -> AbstractContextManager[Engines]:
+        """Lend the engines for one turn."""
 
 
 class _SpokenPiece:
@@ -145,12 +158,13 @@ class Pipeline:
     """One run through the stages, for one turn. ``progress`` is filled as it goes on."""
 
     def __init__(
-        self, request: TurnRequest, history: History, engines: Engines, limits: LimitsConfig, emit: Emit
+        self, request: TurnRequest, history: History, lender: Lender, limits: LimitsConfig, emit: Emit
     ) -> None:
         self.request = request
         self.progress = Progress()
         self._history = history
-        self._engines = engines
+        self._lender = lender
+        self._engines: Engines
         self._limits = limits
         self._emit = emit
         self._pieces: asyncio.Queue[Piece | EngineError | None] = asyncio.Queue(PIECES_AHEAD)
@@ -159,6 +173,10 @@ class Pipeline:
 
     async def run(self) -> None:
         """Run the turn to its end. Raises AudioError, TranscriptionError, ReplyError or SpeechError."""
+        with self._lender.lend() as self._engines:
+            await self._run()
+
+    async def _run(self) -> None:
         self.progress.begun = self.elapsed_ms()
         heard = await self._listen()
         await self._emit(heard)
@@ -228,7 +246,7 @@ class Pipeline:
             request.language,
             self._history.exchanges,
             text,
-            instructions=request.instructions,
+            instructions=request.instructions or self._engines.instructions,
             max_history_tokens=self._limits.history_tokens,
         )
         cutter = ReplyCutter()

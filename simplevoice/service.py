@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
-from typing import NamedTuple
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -14,13 +14,14 @@ from pydub import AudioSegment
 from simplevoice import llm, stt, tts
 from simplevoice.config import Config, LimitsConfig
 from simplevoice.engine import Engine, EngineHealth
-from simplevoice.errors import ModelError, SimpleVoiceError
+from simplevoice.errors import EngineError, ModelError, SimpleVoiceError
+from simplevoice.lending import Lending
 from simplevoice.llm import LanguageModel
 from simplevoice.models.fetching import Fetching
 from simplevoice.models.store import ModelStore
 from simplevoice.observation import Observation, log_turn
 from simplevoice.performance import Performance
-from simplevoice.pipeline import Engines
+from simplevoice.pipeline import Engines, Lender
 from simplevoice.speech.codec import decode, wav_bytes
 from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.vad import VoiceActivityModel
@@ -65,6 +66,7 @@ class SimpleVoiceService:
         model: LanguageModel,
         speaker: Speaker,
         open_ears: Callable[[], Ears],
+        instructions: str | None = None,
     ) -> None:
         self.performance = Performance()
         self.observation = Observation(log_turn, self.performance.record)
@@ -74,19 +76,61 @@ class SimpleVoiceService:
         self._transcriber = transcriber
         self._model = model
         self._speaker = speaker
+        self._instructions = instructions
         self._open_ears = open_ears
         self._ears: Ears | None = None
         self.fetching = Fetching()
+        self._lending = Lending()
         self._loading = asyncio.Lock()
         self._users = 0
         self._idle: asyncio.Task[None] | None = None
 
-    async def start(self) -> Engines:
+    async def start(self) -> None:
         """Load and warm up what is not loaded yet. Raises EngineError or ModelError."""
         async with self._loading:
-            self.fetching = Fetching()
-            ears = await self._load(self._roles)
-        return Engines(self._transcriber, self._model, self._speaker, *ears)
+            await self._load(self._load_ears(), *(self._prepare(role, e) for role, e in self._roles.items()))
+
+    @property
+    def engines(self) -> Engines:
+        """What the next turn works with. Raises EngineError while they are not loaded."""
+        if self._ears is None:
+            raise EngineError("the engines are not loaded")
+        return Engines(self._transcriber, self._model, self._speaker, *self._ears, self._instructions)
+
+    @contextmanager
+    def lend(self) -> Iterator[Engines]:
+        """Lend the engines for one turn, which keeps them to its end, also when they are replaced meanwhile."""
+        engines = self.engines
+        with self._lending.lend((engines.model, engines.speaker)):
+            yield engines
+
+    async def prepare(self, old: Config, new: Config) -> Callable[[], None]:
+        """Make, load and warm up the engines whose settings differ, beside those at work.
+
+        Gives what puts them in force, from the next turn on.
+        Raises EngineError or ModelError, and leaves things as they are.
+        """
+        made: dict[str, Engine] = {}
+        if new.llm != old.llm:
+            made["llm"] = model = await asyncio.to_thread(llm.create, new.llm, new.models)
+        if (new.tts, new.voices) != (old.tts, old.voices):
+            made["tts"] = speaker = await asyncio.to_thread(tts.create, new.tts, new.voices, new.models)
+        try:
+            await self._load(*(self._prepare(role, engine) for role, engine in made.items()))
+        except BaseException:
+            await asyncio.gather(*(engine.close() for engine in made.values()))
+            raise
+
+        def commit() -> None:
+            self._limits, self._instructions = new.limits, new.llm.instructions
+            if "llm" in made:
+                self._lending.replace(self._model)
+                self._model = model
+            if "tts" in made:
+                self._lending.replace(self._speaker)
+                self._speaker = speaker
+
+        return commit
 
     @property
     def workers(self) -> list[Executor | None]:
@@ -96,6 +140,7 @@ class SimpleVoiceService:
     async def close(self) -> None:
         """Unload everything."""
         await self._cancel_idle()
+        await self._lending.close()
         await self._unload()
 
     def health(self) -> ServiceHealth:
@@ -103,12 +148,13 @@ class SimpleVoiceService:
         return ServiceHealth(*(engine.health() for engine in self._engines))
 
     @asynccontextmanager
-    async def in_use(self) -> AsyncIterator[Engines]:
-        """Lend the engines to a conversation; behind the last one they are released after a while."""
+    async def in_use(self) -> AsyncIterator[Lender]:
+        """Keep the engines loaded for a conversation; behind the last one they are released after a while."""
         self._users += 1
         try:
             await self._cancel_idle()
-            yield await self.start()
+            await self.start()
+            yield self
         finally:
             self._users -= 1
             if self._users == 0:
@@ -127,24 +173,22 @@ class SimpleVoiceService:
     def _roles(self) -> dict[str, Engine]:
         return dict(zip(ServiceHealth.__struct_fields__, self._engines, strict=True))
 
-    async def _load(self, engines: Mapping[str, Engine]) -> Ears:
-        """Load and warm up engines, and the ears with them; what can't be finished leaves no fetch running."""
+    async def _load(self, *parts: Coroutine[Any, Any, None]) -> None:
+        """Load several things at once; what can't be finished leaves no fetch running."""
+        self.fetching = Fetching()
         try:
             with self.fetching.followed():
                 async with asyncio.TaskGroup() as tasks:
-                    ears = tasks.create_task(self._load_ears())
-                    for role, engine in engines.items():
-                        tasks.create_task(self._prepare(role, engine))
+                    for part in parts:
+                        tasks.create_task(part)
         except* SimpleVoiceError as failures:
             raise failures.exceptions[0] from None
-        return ears.result()
 
-    async def _load_ears(self) -> Ears:
+    async def _load_ears(self) -> None:
         if self._ears is None:
             started = time.monotonic()
             self._ears = await asyncio.to_thread(self._open_ears)
             self.load_seconds["ears"] = time.monotonic() - started
-        return self._ears
 
     async def _prepare(self, role: str, engine: Engine) -> None:
         if engine.health().state in ("ready", "degraded"):
@@ -186,6 +230,7 @@ def create_service(config: Config) -> SimpleVoiceService:
         llm.create(config.llm, config.models),
         tts.create(config.tts, config.voices, config.models),
         lambda: open_ears(config),
+        config.llm.instructions,
     )
 
 

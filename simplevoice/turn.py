@@ -19,7 +19,7 @@ from simplevoice.errors import AudioError, SimpleVoiceError, TurnTimeoutError
 from simplevoice.history import Exchange, History
 from simplevoice.notices import error_message, guidance
 from simplevoice.observation import Observation, Outcome, TurnReport
-from simplevoice.pipeline import Audio, Engines, Event, Finished, Heard, NotHeard, Piece, Pipeline, TurnRequest
+from simplevoice.pipeline import Audio, Event, Finished, Heard, Lender, NotHeard, Piece, Pipeline, TurnRequest
 from simplevoice.playback import Playback
 from simplevoice.protocol import (
     AudioChunk,
@@ -46,7 +46,7 @@ class TurnContext(msgspec.Struct, frozen=True):
     """What all turns of a connection share."""
 
     connection: Connection
-    engines: Engines
+    lender: Lender
     config: Config
     history: History
     observation: Observation
@@ -65,7 +65,7 @@ class Turn:
         """Whether the client was told the end; it may still be playing the reply."""
         self._context = context
         self._connection = context.connection
-        self._pipeline = Pipeline(request, context.history, context.engines, context.config.limits, self._emit)
+        self._pipeline = Pipeline(request, context.history, context.lender, context.config.limits, self._emit)
         self._released = asyncio.Event()
         self._held: list[ServerMessage] = []
         self._task: asyncio.Task[None] | None = None

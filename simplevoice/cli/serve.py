@@ -31,4 +31,4 @@ def serve(settings: Settings, print_config: bool) -> int:
         return 0
     from simplevoice.server.run import run  # brings every engine's room
 
-    return run(settings.config)
+    return run(settings)

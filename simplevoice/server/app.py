@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 
+from simplevoice import logs
 from simplevoice.config import Config
 from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
@@ -29,7 +31,7 @@ from simplevoice.server.keys import (
     TRAFFIC,
 )
 from simplevoice.server.lifecycle import Lifecycle
-from simplevoice.server.live import Live
+from simplevoice.server.live import Commit, Live
 from simplevoice.server.loop_lag import watch_loop
 from simplevoice.server.metrics import Metrics
 from simplevoice.server.snapshot import Snapshot
@@ -79,7 +81,12 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
     app[SERVICE].observation.subscribe(app[METRICS].turn_ended)
     for prefix in ("", *config.server.path_prefixes):
         app.add_routes([web.route(route.method, prefix + route.path, route.handler) for route in ROUTES])
-    app[LIVE].parts.append(app[TOKENS].prepare)
+    app[LIVE].parts += [
+        app[TOKENS].prepare,
+        partial(_prepare_sessions, app),
+        _prepare_logs,
+        partial(_prepare_engines, app),
+    ]
     app.on_startup.append(_read_tokens)
     app.on_shutdown.append(close_all)
     app.cleanup_ctx.append(_close_service)
@@ -100,6 +107,21 @@ async def _read_tokens(app: web.Application) -> None:
     """Know who may come in before anybody can; raises ConfigError."""
     put_in_force = await app[TOKENS].prepare(app[LIVE].config)
     put_in_force()
+
+
+async def _prepare_sessions(app: web.Application, config: Config) -> Commit:
+    def commit() -> None:
+        app[SESSIONS].limits = config.limits
+
+    return commit
+
+
+async def _prepare_logs(config: Config) -> Commit:
+    return lambda: logs.set_levels(config.logging)
+
+
+async def _prepare_engines(app: web.Application, config: Config) -> Commit:
+    return await app[SERVICE].prepare(app[LIVE].config, config)
 
 
 async def _close_service(app: web.Application) -> AsyncIterator[None]:

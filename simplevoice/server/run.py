@@ -2,19 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 from aiohttp import web
 
 from simplevoice import systemd
-from simplevoice.config import Config
+from simplevoice.config_sources import Settings
 from simplevoice.errors import SimpleVoiceError
 from simplevoice.server.app import create_app, start_service
 from simplevoice.server.drain import drain
 from simplevoice.server.keys import LIVE
 from simplevoice.server.listeners import listen
+from simplevoice.server.reload import reload
 from simplevoice.server.signals import Signals, leave
 from simplevoice.server.supervision import supervised
 
@@ -27,55 +28,60 @@ HANDLERS_SECONDS = 5.0
 """For HTTP requests that are being answered when all conversations are over."""
 
 
-def run(config: Config) -> int:
+def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, and give the exit code: 0 after a clean stop, 1 when it could not start.
 
     A second signal ends the process at once, with 128 and the signal's number.
     """
     with asyncio.Runner() as runner:
-        code = runner.run(serve(create_app(config)))
+        code = runner.run(serve(create_app(settings.config), settings.read_again))
         deadline = threading.Timer(THREADS_SECONDS, leave, [code])
         deadline.daemon = True
         deadline.start()
     return code
 
 
-async def serve(app: web.Application) -> int:
-    """Listen, load the engines, and work until a signal comes. What runs on this loop is done when it returns."""
+async def serve(app: web.Application, read_again: Callable[[], Settings]) -> int:
+    """Listen, load the engines, and work until a signal comes. What runs on this loop is done when it returns.
+
+    ``read_again`` gives the settings that SIGHUP puts in force.
+    """
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=HANDLERS_SECONDS)
     with Signals.caught() as signals:
         await runner.setup()
         try:
             async with supervised(app):
-                return await _work(runner, signals)
+                return await _work(runner, signals, read_again)
         finally:
             systemd.notify("STOPPING=1")
             await runner.cleanup()
             log.info("stopped")
 
 
-async def _work(runner: web.AppRunner, signals: Signals) -> int:
+async def _work(runner: web.AppRunner, signals: Signals, read_again: Callable[[], Settings]) -> int:
     """Start, work until told to stop, and let conversations end."""
-    server = runner.app[LIVE].config.server
+    app = runner.app
+    server = app[LIVE].config.server
     try:
         inherited = await listen(runner, server)
     except OSError as error:
         log.error("cannot_listen", host=server.host, port=server.port, error=error.strerror or str(error))
         return 1
     try:
-        started = await _unless(signals.stop, start_service(runner.app))
+        started = await _unless(signals.stop, start_service(app))
     except SimpleVoiceError as error:
         log.error("cannot_start", error=str(error))
         return 1
     if not started:
         return 0
     systemd.notify("READY=1")
-    await signals.stop.wait()
+    while await _unless(signals.stop, signals.wait_for_reload()):
+        await _unless(signals.stop, reload(app, read_again))
     systemd.notify("STOPPING=1")
     if inherited:  # whoever comes now waits for the next daemon
         for site in tuple(runner.sites):
             await site.stop()
-    await drain(runner.app)
+    await drain(app)
     return 0
 
 

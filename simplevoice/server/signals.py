@@ -20,7 +20,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
-        self.reload = asyncio.Event()
+        self._reload = asyncio.Event()
 
     @classmethod
     @contextmanager
@@ -29,12 +29,17 @@ class Signals:
         signals, loop = cls(), asyncio.get_running_loop()
         for number in STOPPING:
             loop.add_signal_handler(number, signals._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, signals.reload.set)
+        loop.add_signal_handler(signal.SIGHUP, signals._reload.set)
         try:
             yield signals
         finally:
             for number in (*STOPPING, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+
+    async def wait_for_reload(self) -> None:
+        """Wait until a reload is asked for, which may have been before."""
+        await self._reload.wait()
+        self._reload.clear()
 
     def _stop(self, number: signal.Signals) -> None:
         if self.stop.is_set():

@@ -101,11 +101,11 @@ async def _converse(
     replaced = app[REGISTRY].add(connection)
     if replaced is not None:
         await replaced.end(CLOSE_POLICY, "replaced")
-    async with app[SERVICE].in_use() as engines:
+    async with app[SERVICE].in_use() as lender:
         conversation = Conversation(
             connection,
             settings,
-            engines=engines,
+            lender=lender,
             config=config,
             history=app[SESSIONS].open(connection.owned_session),
             observation=app[SERVICE].observation,

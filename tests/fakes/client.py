@@ -101,7 +101,7 @@ async def connected(
     client.conversation = Conversation(
         client.connection,
         chosen,
-        engines=fakes.engines,
+        lender=fakes,
         config=config,
         history=client.history,
         observation=Observation(client.performance.record, client.reports.append),

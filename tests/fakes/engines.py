@@ -1,7 +1,8 @@
 """Engines under the tests' control: they answer as scripted, wait where told, and record what they received."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 
 from pydub import AudioSegment
 
@@ -159,13 +160,18 @@ class FakeEngines:
         self.model = FakeModel()
         self.speaker = FakeSpeaker()
         self.voice_activity = FakeVoiceActivity()
+        self.instructions: str | None = None
         self.ears: Ears | None = None
         """The real small models, where a test listens to a stream."""
 
     @property
     def engines(self) -> Engines:
         ears = self.ears or Ears(self.voice_activity, None)
-        return Engines(self.transcriber, self.model, self.speaker, *ears)
+        return Engines(self.transcriber, self.model, self.speaker, *ears, self.instructions)
+
+    @contextmanager
+    def lend(self) -> Iterator[Engines]:
+        yield self.engines
 
     @property
     def running(self) -> int:

@@ -161,3 +161,14 @@ def test_a_long_wrong_value_is_cut() -> None:
     (told,) = problems(flags={"stt.engine": "x" * 500 + "\n"})
     assert len(told) < 200
     assert "\n" not in told
+
+
+def test_the_same_sources_can_be_read_again(toml: Path) -> None:
+    toml.write_text("[server]\nport = 1\n")
+    settings = read(toml, {"SIMPLEVOICE_HOST": "h"}, {"llm.slots": "2"})
+    toml.write_text("[server]\nport = 2\n")
+    again = settings.read_again().config
+    assert (again.server.port, again.server.host, again.llm.slots) == (2, "h", 2)
+    toml.write_text("[server]\nport = -1\n")
+    with pytest.raises(ConfigError):
+        settings.read_again()

@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from simplevoice.config import Config
 from simplevoice.errors import ErrorCode
 from simplevoice.protocol import (
     AudioMessage,
@@ -16,7 +15,7 @@ from simplevoice.protocol import (
     TextMessage,
     VoiceResponse,
 )
-from tests.fakes.client import connected, with_changes
+from tests.fakes.client import connected
 from tests.fakes.engines import FakeEngines
 from tests.unit.test_pipeline import wav
 
@@ -151,8 +150,8 @@ async def test_a_client_that_is_replaced_during_a_turn_is_told() -> None:
 
 async def test_the_operators_instructions_hold_until_the_client_gives_its_own() -> None:
     fakes = FakeEngines()
-    config = with_changes(Config(), "llm", instructions="You are a librarian.")
-    async with connected(fakes, config) as client:
+    fakes.instructions = "You are a librarian."
+    async with connected(fakes) as client:
         for n, update in enumerate(
             (SessionUpdate(), SessionUpdate(instructions="A pirate."), SessionUpdate(instructions=None))
         ):

@@ -23,6 +23,7 @@ ROOMS = [
         "performance",
         "observation",
         "history",
+        "lending",
         "notices",
         "playback",
         "rates",

@@ -50,7 +50,7 @@ class Taker:
 
 
 def microphone(taker: Taker, **limits: Any) -> Microphone:
-    return Microphone(taker, "none", FakeEngines().engines, with_changes(Config(), "limits", **limits))
+    return Microphone(taker, "none", FakeEngines(), with_changes(Config(), "limits", **limits))
 
 
 async def test_what_belongs_to_no_stream_is_a_whole_utterance() -> None:

@@ -45,7 +45,7 @@ class Run:
 
     def __init__(self, fakes: FakeEngines, turn: TurnRequest, history: History | None = None) -> None:
         self.events: list[Event] = []
-        self.pipeline = Pipeline(turn, history or History(5), fakes.engines, LimitsConfig(), self.emit)
+        self.pipeline = Pipeline(turn, history or History(5), fakes, LimitsConfig(), self.emit)
 
     async def emit(self, event: Event) -> None:
         self.events.append(event)

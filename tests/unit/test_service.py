@@ -28,8 +28,8 @@ async def test_loads_and_warms_up_once() -> None:
     fakes = FakeEngines()
     service = make_service(fakes)
     await service.start()
-    async with service.in_use() as engines, service.in_use():
-        assert engines.transcriber is fakes.transcriber
+    async with service.in_use() as lender, service.in_use():
+        assert lender.engines.transcriber is fakes.transcriber
     assert fakes.transcriber.calls == ["load", "warm_up"]
     assert fakes.model.calls == ["load", "warm_up"]
     await service.close()

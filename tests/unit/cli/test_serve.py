@@ -7,22 +7,24 @@ import structlog
 from click.testing import CliRunner
 
 from simplevoice.cli import main
-from simplevoice.config import Config
+from simplevoice.config_sources import Settings
 from simplevoice.server import run as server_run
 
 
 def test_the_settings_reach_the_server_and_its_number_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    served: list[Config] = []
+    served: list[Settings] = []
 
-    def run(config: Config) -> int:
-        served.append(config)
+    def run(settings: Settings) -> int:
+        served.append(settings)
         structlog.get_logger("x").info("serving")
         return 1
 
     monkeypatch.setattr(server_run, "run", run)
     result = CliRunner().invoke(main, ["serve", "--port", "77", "--path-prefix", "/api/v1", "--no-turns-smart-turn"])
     assert result.exit_code == 1
-    (config,) = served
+    [settings] = served
+    config = settings.config
+    assert settings.read_again().config == config
     assert (config.server.port, config.server.path_prefixes, config.turns.smart_turn) == (77, ("/api/v1",), False)
     assert json.loads(result.stderr)["event"] == "serving"
     assert result.stdout == ""

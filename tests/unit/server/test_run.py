@@ -9,10 +9,12 @@ import pytest
 from aiohttp import ClientSession, web
 
 from simplevoice.config import Config
+from simplevoice.config_sources import load
 from simplevoice.errors import EngineError
 from simplevoice.protocol import GoingAway, TextMessage, VoiceResponse, decode_server, encode
 from simplevoice.server.app import create_app
-from simplevoice.server.keys import LIFECYCLE
+from simplevoice.server.keys import LIFECYCLE, LIVE
+from simplevoice.server.live import Commit
 from simplevoice.server.run import serve
 from tests.fakes.client import with_changes
 from tests.fakes.engines import FakeEngines
@@ -32,7 +34,7 @@ def free_port() -> int:
 async def test_serves_until_a_signal_and_unloads() -> None:
     fakes, port = FakeEngines(), free_port()
     app = make_app(fakes, port)
-    running = asyncio.create_task(serve(app))
+    running = asyncio.create_task(serve(app, load))
     while app[LIFECYCLE].phase != "running":
         await asyncio.sleep(0.01)
     async with ClientSession() as client, client.get(f"http://127.0.0.1:{port}/readyz") as response:
@@ -47,13 +49,13 @@ async def test_a_port_in_use_ends_it() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert await serve(make_app(FakeEngines(), taken.getsockname()[1])) == 1
+        assert await serve(make_app(FakeEngines(), taken.getsockname()[1]), load) == 1
 
 
 async def test_engines_that_do_not_load_end_it() -> None:
     fakes = FakeEngines()
     fakes.model.error = EngineError("no such model")
-    assert await serve(make_app(fakes, 0)) == 1
+    assert await serve(make_app(fakes, 0), load) == 1
 
 
 async def test_a_signal_while_loading_ends_it() -> None:
@@ -65,7 +67,7 @@ async def test_a_signal_while_loading_ends_it() -> None:
         await asyncio.Event().wait()
 
     fakes.model.load = load_for_ever  # type: ignore[method-assign]  # a load that never ends
-    running = asyncio.create_task(serve(make_app(fakes, 0)))
+    running = asyncio.create_task(serve(make_app(fakes, 0), load))
     await loading.wait()
     os.kill(os.getpid(), signal.SIGINT)
     assert await running == 0
@@ -103,7 +105,7 @@ async def test_systemd_is_told_of_readiness_no_sooner_than_engines_are_warm(syst
         await warm.wait()
 
     fakes.model.warm_up = warm_up  # type: ignore[method-assign]  # until it is let go
-    running = asyncio.create_task(serve(make_app(fakes, 0)))
+    running = asyncio.create_task(serve(make_app(fakes, 0), load))
     await warming.wait()
     await systemd.hears("STATUS=starting")
     assert "READY=1" not in systemd.told
@@ -119,7 +121,7 @@ async def test_systemd_is_told_of_readiness_no_sooner_than_engines_are_warm(syst
 async def test_while_it_drains_it_answers_that_it_is_not_ready_and_turns_newcomers_away(systemd: Systemd) -> None:
     fakes, port = FakeEngines(), free_port()
     fakes.model.gate.shut()
-    running = asyncio.create_task(serve(make_app(fakes, port)))
+    running = asyncio.create_task(serve(make_app(fakes, port), load))
     await systemd.hears("READY=1")
     chat = f"http://127.0.0.1:{port}/ws/simple-voice-chat"
     async with ClientSession() as http, http.ws_connect(f"{chat}?connection_id=c") as client:
@@ -146,7 +148,7 @@ async def test_with_inherited_sockets_newcomers_wait_for_the_next_daemon(
     kept = socket.create_server(("127.0.0.1", 0))
     monkeypatch.setattr("simplevoice.systemd.inherited_sockets", lambda: [("http", kept.dup())])
     url = f"http://127.0.0.1:{kept.getsockname()[1]}/readyz"
-    first = asyncio.create_task(serve(make_app(FakeEngines(), 9)))
+    first = asyncio.create_task(serve(make_app(FakeEngines(), 9), load))
     await systemd.hears("READY=1")
     os.kill(os.getpid(), signal.SIGTERM)
     async with ClientSession() as http:
@@ -155,10 +157,31 @@ async def test_with_inherited_sockets_newcomers_wait_for_the_next_daemon(
         assert await first == 0
         assert not asking.done()
         systemd.told.clear()
-        second = asyncio.create_task(serve(make_app(FakeEngines(), 9)))
+        second = asyncio.create_task(serve(make_app(FakeEngines(), 9), load))
         async with await asking as answer:
             assert await answer.text() in ("starting\n", "ready\n")
         await systemd.hears("READY=1")
         os.kill(os.getpid(), signal.SIGTERM)
         assert await second == 0
     kept.close()
+
+
+async def test_a_hangup_reloads_and_a_stop_in_the_middle_of_it_stops(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(FakeEngines(), 0)
+    running = asyncio.create_task(serve(app, load))
+    await systemd.hears("READY=1")
+    systemd.told.clear()
+    os.kill(os.getpid(), signal.SIGHUP)
+    await systemd.hears("RELOADING=1")
+    await systemd.hears("READY=1")
+
+    async def endless(_: Config) -> Commit:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+        raise AssertionError("the stop did not come through")
+
+    app[LIVE].parts.append(endless)
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert await running == 0

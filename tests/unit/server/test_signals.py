@@ -29,7 +29,7 @@ async def test_the_first_asks_to_stop_and_a_second_leaves(
 async def test_sighup_asks_to_reload() -> None:
     with Signals.caught() as signals:
         os.kill(os.getpid(), signal.SIGHUP)
-        await signals.reload.wait()
+        await signals.wait_for_reload()
         assert not signals.stop.is_set()
 
 
