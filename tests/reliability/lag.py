@@ -1,0 +1,73 @@
+"""How late an event loop is, and what keeps it.
+
+Run as a program it is a bare process that does nothing else, beside the one that is measured: what it suffers, the
+machine does to everybody.
+"""
+
+import asyncio
+import sys
+import time
+from asyncio.events import Handle
+
+import click
+
+TICK_SECONDS = 0.01
+
+
+class LagWatch:
+    """Wakes every 10 ms, and remembers by how much it was late at worst."""
+
+    def __init__(self) -> None:
+        self._worst = 0.0
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + TICK_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            self._worst = max(self._worst, loop.time() - due)
+
+    def take(self) -> float:
+        """Give the worst since the last time, ms."""
+        worst, self._worst = self._worst, 0.0
+        return worst * 1000
+
+
+class StepWatch:
+    """Remembers the step of the event loop that took most of the processor: while it ran, nothing else could."""
+
+    def __init__(self) -> None:
+        self._worst = 0.0
+        self._step = ""
+
+    def install(self) -> None:
+        """Measure all steps of all loops of this process from now on."""
+        run = Handle._run
+
+        def measured(handle: Handle) -> None:
+            before = time.thread_time()
+            run(handle)
+            if (seconds := time.thread_time() - before) > self._worst:
+                self._worst, self._step = seconds, repr(handle)
+
+        Handle._run = measured  # type: ignore[assignment, method-assign]  # the loop offers no hook around its steps
+
+    def take(self) -> tuple[float, str]:
+        """Give the worst since the last time, ms of processor time, and what it was."""
+        worst, step = self._worst, self._step
+        self._worst, self._step = 0.0, ""
+        return worst * 1000, step
+
+
+async def watch_alone() -> float:
+    """Watch this process until its standard input ends."""
+    lag = LagWatch()
+    watching = asyncio.create_task(lag.run())
+    await asyncio.to_thread(sys.stdin.read)
+    watching.cancel()
+    return lag.take()
+
+
+if __name__ == "__main__":
+    click.echo(asyncio.run(watch_alone()))
