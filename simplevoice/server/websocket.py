@@ -1,6 +1,7 @@
 """``/ws/simple-voice-chat``: from the handshake to the close."""
 
 import asyncio
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -49,18 +50,22 @@ CLOSE_CODES = {ErrorCode.CONNECTION_ID_IN_USE: CLOSE_POLICY, ErrorCode.SERVER_BU
 T = TypeVar("T")
 
 
-async def simple_voice_chat(request: web.Request) -> web.WebSocketResponse:
+async def simple_voice_chat(request: web.Request) -> web.StreamResponse:
     """Hold one client's conversation, from the upgrade to the close."""
     with admit(request) as client:
         return await _welcome(request, client)
 
 
-async def _welcome(request: web.Request, client: Client) -> web.WebSocketResponse:
+async def _welcome(request: web.Request, client: Client) -> web.StreamResponse:
     config = request.app[LIVE].config
     # Base64 takes a third more than what it carries; the rest of a message is small.
     protocols = select_protocols(offered_protocols(request))
     socket = ClientSocket(config.limits.max_audio_bytes * 4 // 3 + 65_536, request.app[TRAFFIC], protocols)
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except ConnectionError:
+        log.info("gone_in_the_handshake")
+        return web.Response()  # for nobody; aiohttp wants one that it can try to send
     try:
         await _serve(request, socket, config, client)
     finally:
@@ -147,8 +152,9 @@ async def _leave(connection: Connection, staying: asyncio.Task[None], code: int,
 async def _refuse(socket: ClientSocket, error: ClientError, config: Config, code: int) -> None:
     """Say what is wrong and close; a browser could not read an HTTP error of a refused upgrade."""
     log.info("connection_refused", code=error.code, error=str(error))
-    await socket.send_str(encode(error_message(error, config.conversation.language)))
-    await socket.close(code=code, message=str(error.code).encode())
+    with suppress(ConnectionError):
+        await socket.send_str(encode(error_message(error, config.conversation.language)))
+        await socket.close(code=code, message=str(error.code).encode())
 
 
 def _open(

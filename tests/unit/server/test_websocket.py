@@ -2,9 +2,11 @@ import asyncio
 import json
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
-from simplevoice.errors import EngineError, ErrorCode
+from simplevoice.errors import ClientError, EngineError, ErrorCode
 from simplevoice.protocol import (
     ConnectionEstablished,
     ErrorMessage,
@@ -150,6 +152,30 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(daemon: 
     while (await service.status())["active_connections"]:
         await asyncio.sleep(0.01)
     assert service.fakes.running == 0
+
+
+@pytest.mark.parametrize("answer", ["upgrade", "refusal"])
+async def test_a_client_that_is_gone_before_the_answer_is_no_error(
+    daemon: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str
+) -> None:
+    transports: list[asyncio.Transport] = []
+
+    def admit(request: web.Request) -> None:
+        assert request.transport is not None
+        transports.append(request.transport)
+        if answer == "upgrade":
+            request.transport.abort()
+
+    def refuse(*_: object) -> None:
+        transports[0].abort()
+        raise ClientError("told to refuse", code=ErrorCode.INVALID_PARAMETER)
+
+    monkeypatch.setattr("simplevoice.server.websocket.admit", admit)
+    monkeypatch.setattr("simplevoice.server.websocket.check_opening", refuse)
+    with pytest.raises((ClientError, aiohttp.ClientError, TypeError)):
+        await (await (await daemon()).connect()).next()
+    assert transports
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_silent_client_is_closed(daemon: Start) -> None:
