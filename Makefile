@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test check docs binary deb clean
+.PHONY: serve test soak check docs binary deb clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -23,6 +23,11 @@ serve: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/simplevoice models pull --for-tests
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# The proof. Each takes minutes, and puts its figures into docs/reliability.md; the short forms are in `make test`.
+soak: $(VENV)/.installed-test
+	$(BIN)/simplevoice models pull --for-tests
+	$(BIN)/python -m tests.reliability.$@
 
 # Lint and types, as CI runs them.
 check: $(VENV)/.installed-test

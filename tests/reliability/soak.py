@@ -52,16 +52,16 @@ class Soak(msgspec.Struct):
         return {name: last[name] / first[name] - 1 for name in first}
 
 
-async def soak(connections: int, seed: int, *, warm_up: int = WARM_UP, silent: bool = True) -> Soak:
-    """Send the visitors, ``AT_ONCE`` at a time, and look at the daemon behind the warm-up and now and then."""
+async def soak(connections: int, seed: int, *, stages: int = STAGES, silent: bool = True) -> Soak:
+    """Send the visitors, ``AT_ONCE`` at a time, and look at the daemon behind the warm-up and behind each stage."""
     result = Soak()
     begun = time.monotonic()
     async with Subject.running("tests.reliability.server", settings=SETTINGS) as subject:
         tasks = (await subject.inside()).tasks
         schedule = enumerate(plans(connections, seed, silent=silent))
         with progress("visitors", connections) as bar:
-            stages = [warm_up + (connections - warm_up) * n // STAGES for n in range(STAGES + 1)]
-            for before, after in pairwise([0, *stages]):
+            looks = [WARM_UP + (connections - WARM_UP) * stage // stages for stage in range(stages + 1)]
+            for before, after in pairwise([0, *looks]):
                 await _send(islice(schedule, after - before), subject.url, result, bar.update)
                 result.looks[after] = await subject.at_rest(tasks, REST_SECONDS)
         result.complaints = subject.complaints

@@ -36,7 +36,7 @@ class Resources(msgspec.Struct, frozen=True):
 
 
 class Subject:
-    """A running daemon. ``complaints`` counts the events that it logged as errors."""
+    """A running daemon. ``complaints`` counts what it logged as errors."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.complaints: Counter[str] = Counter()
@@ -160,8 +160,8 @@ class Subject:
                     self.url = url
                 case {"event": "ready"}:
                     self._ready.set()
-                case {"level": "error" | "critical", "event": event}:
-                    self.complaints[event] += 1
+                case {"level": "error" | "critical"}:
+                    self.complaints[_complaint(entry)] += 1
 
 
 def allow_descriptors(number: int) -> None:
@@ -178,6 +178,13 @@ async def _get(url: URL) -> bytes:
     async with aiohttp.ClientSession() as http, http.get(url, headers={"Connection": "close"}) as response:
         assert response.status == 200, f"{url} answered {response.status}"
         return await response.read()
+
+
+def _complaint(entry: Mapping[str, Any]) -> str:
+    """Say in one line what went wrong, and where."""
+    causes = [f"{cause['exc_type']} {cause['exc_value']}" for cause in entry.get("exception", ())]
+    frames = [f"{Path(f['filename']).name}:{f['lineno']}" for f in entry["exception"][-1]["frames"]] if causes else []
+    return " ".join([entry["event"], *causes, *frames[-4:]])
 
 
 def _parse(line: str) -> dict[str, Any]:

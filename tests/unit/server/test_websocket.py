@@ -4,9 +4,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
-from simplevoice.errors import ClientError, EngineError, ErrorCode
+from simplevoice.errors import EngineError, ErrorCode
 from simplevoice.protocol import (
     ConnectionEstablished,
     ErrorMessage,
@@ -154,27 +153,27 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(daemon: 
     assert service.fakes.running == 0
 
 
-@pytest.mark.parametrize("answer", ["upgrade", "refusal"])
+@pytest.mark.parametrize(
+    "answer", ["aiohttp.http_writer.StreamWriter._write", "aiohttp.web.WebSocketResponse.send_str"]
+)
 async def test_a_client_that_is_gone_before_the_answer_is_no_error(
     daemon: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str
 ) -> None:
-    transports: list[asyncio.Transport] = []
+    tried = []
 
-    def admit(request: web.Request) -> None:
-        assert request.transport is not None
-        transports.append(request.transport)
-        if answer == "upgrade":
-            request.transport.abort()
+    def gone(*_: object) -> None:
+        tried.append(answer)
+        raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
 
-    def refuse(*_: object) -> None:
-        transports[0].abort()
-        raise ClientError("told to refuse", code=ErrorCode.INVALID_PARAMETER)
+    def admit(_: object) -> None:
+        monkeypatch.setattr(answer, gone)  # no sooner: the client here writes with the same
 
+    server = await daemon()
     monkeypatch.setattr("simplevoice.server.websocket.admit", admit)
-    monkeypatch.setattr("simplevoice.server.websocket.check_opening", refuse)
-    with pytest.raises((ClientError, aiohttp.ClientError, TypeError)):
-        await (await (await daemon()).connect()).next()
-    assert transports
+    with pytest.raises((aiohttp.ClientError, TypeError)):
+        await (await server.connect(language="fr")).next()
+    await server.http.close()
+    assert tried
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
