@@ -17,13 +17,32 @@ from aiohttp import web
 from simplevoice import logs
 from simplevoice.config import Config
 from simplevoice.config_sources import load
+from simplevoice.conversation import Conversation
+from simplevoice.listening import AudioStream
+from simplevoice.pipeline import Pipeline
+from simplevoice.registry import Connection
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
+from simplevoice.server.socket import ClientSocket
 from simplevoice.service import Ears, SimpleVoiceService, open_ears
+from simplevoice.speech.encode import SpeechEncoder
+from simplevoice.speech.stream import StreamDecoder
+from simplevoice.turn import Turn
 from tests.fakes.engines import FakeEngine, FakeModel, FakeSpeaker, FakeTranscriber
 from tests.reliability.lag import LagWatch, StepWatch
 
 INSIDE = "/inside"
+OF_CONVERSATIONS = (
+    AudioStream,
+    ClientSocket,
+    Connection,
+    Conversation,
+    Pipeline,
+    SpeechEncoder,
+    StreamDecoder,
+    Turn,
+)
+"""What is made for one client or one turn, and has to go with it."""
 STEP_SECONDS = 0.005
 """What every step of an engine takes."""
 
@@ -33,7 +52,7 @@ class Inside(msgspec.Struct, frozen=True):
 
     tasks: int
     objects: dict[str, int]
-    """The objects of the package that are alive, by class; only looked for after a garbage collection."""
+    """What is alive of conversations, by class; looked for on request only, behind a garbage collection."""
     lag: float
     step: float
     step_name: str
@@ -83,15 +102,15 @@ class Window:
             await watching
 
     async def _look(self, request: web.Request) -> web.Response:
-        objects = _objects_of_the_package() if "objects" in request.query else {}
+        objects = _of_conversations() if "objects" in request.query else {}
         inside = Inside(len(asyncio.all_tasks()), objects, self._lag.take(), *self._steps.take())
         return web.Response(body=msgspec.json.encode(inside), content_type="application/json")
 
 
-def _objects_of_the_package() -> Counter[str]:
+def _of_conversations() -> Counter[str]:
     gc.collect()
-    classes = Counter(type(thing) for thing in gc.get_objects())
-    return Counter({c.__qualname__: n for c, n in classes.items() if str(c.__module__).startswith("simplevoice.")})
+    classes = (type(thing) for thing in gc.get_objects())
+    return Counter(cls.__name__ for cls in classes if issubclass(cls, OF_CONVERSATIONS))
 
 
 def make_app(config: Config) -> web.Application:

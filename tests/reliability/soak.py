@@ -49,7 +49,12 @@ class Soak(msgspec.Struct):
     def growth(self) -> dict[str, float]:
         """By how much the last look exceeds the one behind the warm-up, as a share."""
         first, *_, last = map(msgspec.structs.asdict, self.looks.values())
-        return {name: last[name] / first[name] - 1 for name in first}
+        return {name: last[name] / first[name] - 1 for name in first if name != "objects"}
+
+    @property
+    def left_behind(self) -> int:
+        """The objects of conversations that are still there at the end."""
+        return [*self.looks.values()][-1].objects
 
 
 async def soak(connections: int, seed: int, *, stages: int = STAGES, silent: bool = True) -> Soak:
@@ -91,7 +96,8 @@ def judge(result: Soak) -> Verdict:
     verdict.expect("every visit went as planned", f"{result.failures.total()} did not", met=not result.failures)
     verdict.expect("no error in the log", f"{result.complaints.total()} errors", met=not result.complaints)
     for name, share in result.growth.items():
-        verdict.expect(f"{name}: at most {TOLERANCE:.0%} more", f"{share:+.1%}", met=share <= TOLERANCE)
+        verdict.expect(f"{_HELD[name]}: at most {TOLERANCE:.0%} more", f"{share:+.1%}", met=share <= TOLERANCE)
+    verdict.expect("nothing of a conversation is alive", f"{result.left_behind} objects", met=not result.left_behind)
     return verdict
 
 
@@ -104,12 +110,18 @@ def describe(result: Soak) -> str:
             f"{connections:,} connections, {AT_ONCE} at a time, in {result.seconds:.0f} s. How they left:\n",
             table(["way of leaving", "connections"], result.left.most_common()),
             "What the daemon held when they were gone:\n",
-            table(["behind connection", *_HELD], looks),
+            table(["behind connection", *_HELD.values()], looks),
         ]
     )
 
 
-_HELD = ("resident memory, MiB", "file descriptors", "threads", "tasks", "objects of the package")
+_HELD = {
+    "memory_mib": "resident memory, MiB",
+    "descriptors": "file descriptors",
+    "threads": "threads",
+    "tasks": "tasks",
+    "objects": "sockets, turns, streams alive",
+}
 
 
 def _shown(value: float) -> str:

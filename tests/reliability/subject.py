@@ -26,7 +26,7 @@ QUIET_SECONDS = 2.0
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """What a process holds. ``objects`` are those of the package."""
+    """What a process holds. ``objects`` are those of conversations."""
 
     memory_mib: float
     descriptors: int

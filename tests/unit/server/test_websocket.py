@@ -4,6 +4,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from simplevoice.errors import EngineError, ErrorCode
 from simplevoice.protocol import (
@@ -16,6 +18,7 @@ from simplevoice.protocol import (
     TextMessage,
     VoiceResponse,
 )
+from simplevoice.server.socket import ClientSocket
 from tests.unit.server.conftest import Start
 from tests.unit.test_pipeline import wav
 
@@ -165,11 +168,13 @@ async def test_a_client_that_is_gone_before_the_answer_is_no_error(
         tried.append(answer)
         raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
 
-    def admit(_: object) -> None:
-        monkeypatch.setattr(answer, gone)  # no sooner: the client here writes with the same
+    class GoneSocket(ClientSocket):
+        async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+            monkeypatch.setattr(answer, gone)  # no sooner: the client here writes with the same
+            return await super().prepare(request)
 
+    monkeypatch.setattr("simplevoice.server.websocket.ClientSocket", GoneSocket)
     server = await daemon()
-    monkeypatch.setattr("simplevoice.server.websocket.admit", admit)
     with pytest.raises((aiohttp.ClientError, TypeError)):
         await (await server.connect(language="fr")).next()
     await server.http.close()
