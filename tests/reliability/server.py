@@ -128,6 +128,6 @@ def make_app(config: Config) -> web.Application:
 
 
 if __name__ == "__main__":
-    config = load().config
-    with logs.configure(config.logging):
-        sys.exit(asyncio.run(serve(make_app(config))))
+    settings = load()
+    with logs.configure(settings.config.logging):
+        sys.exit(asyncio.run(serve(make_app(settings.config), settings.read_again)))
