@@ -12,6 +12,7 @@ from simplevoice import logs
 from simplevoice.config import Config
 from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
+from simplevoice.server import pages
 from simplevoice.server.admission.door import check_host
 from simplevoice.server.admission.places import Places
 from simplevoice.server.admission.ticket import allow_ticket, issue_ticket
@@ -58,6 +59,7 @@ ROUTES = (
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
     web.get("/metrics", metrics),
+    *pages.ROUTES,
 )
 
 
@@ -81,6 +83,8 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
     app[SERVICE].observation.subscribe(app[METRICS].turn_ended)
     for prefix in ("", *config.server.path_prefixes):
         app.add_routes([web.route(route.method, prefix + route.path, route.handler) for route in ROUTES])
+        if prefix:
+            app.add_routes([web.get(prefix, pages.add_slash)])
     app[LIVE].parts += [
         app[TOKENS].prepare,
         partial(_prepare_sessions, app),
