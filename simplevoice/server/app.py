@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from simplevoice import logs
 from simplevoice.config import Config
@@ -68,7 +69,7 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
 
     Raises ConfigError when the settings ask for something that is not installed.
     """
-    app = web.Application(middlewares=[check_host])
+    app = web.Application(middlewares=[_count_refusals, check_host])
     app[LIVE] = Live(config)
     app[LIFECYCLE] = Lifecycle()
     app[TOKENS] = TokenStore()
@@ -98,6 +99,15 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
     if are_wanted(config.traces):
         app.cleanup_ctx.append(_trace_turns)
     return app
+
+
+@web.middleware
+async def _count_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPError as refusal:
+        request.app[METRICS].request_refused(refusal.status)
+        raise
 
 
 async def start_service(app: web.Application) -> None:

@@ -31,6 +31,9 @@ FAILURES = (
 )
 """Counted from zero on, so that already the first failure is an increase."""
 
+CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1013)
+"""Those of the daemon, and those of clients that end as they should or break off (RFC 6455, 7.4.1)."""
+
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 # A second series for every counter, of no use in this format.
@@ -60,6 +63,8 @@ class Metrics:
         )
         self._heard = self._counter("heard_audio_seconds", "Length of the audio of turns.", "language")
         self._spoken = self._counter("spoken_audio_seconds", "Length of the replies' speech.", "language", "engine")
+        self._refused = self._counter("refused_requests", "Requests refused, by HTTP status.", "status")
+        self._closed = self._counter("closed_connections", "WebSockets that ended, by close code.", "code")
         self._lag = Histogram(
             "simplevoice_event_loop_lag_seconds",
             "How much later than it should the event loop came back to a task, four times a second.",
@@ -103,6 +108,14 @@ class Metrics:
             for engine in used[role]:
                 if engine not in (None, configured):
                     self._fallbacks.labels(role, configured, engine).inc()
+
+    def request_refused(self, status: int) -> None:
+        """Count a request that was answered with an HTTP error."""
+        self._refused.labels(str(status)).inc()
+
+    def connection_closed(self, code: int | None) -> None:
+        """Count a WebSocket that ended; a client may choose any code."""
+        self._closed.labels(str(code) if code in CLOSE_CODES else "other").inc()
 
     def loop_lagged(self, seconds: float) -> None:
         """Note how late the event loop was."""

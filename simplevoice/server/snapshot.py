@@ -67,7 +67,9 @@ class Snapshot(Collector):
         yield _gauge("outgoing_queue_messages", "Messages that wait to be sent.", {(): messages})
         sizes = [connection.queued_bytes for connection in connections]
         yield _gauge("outgoing_queue_bytes", "Size of what waits to be sent.", {(): sum(sizes)})
-        yield _gauge("outgoing_queue_fullest_bytes", "The same of the fullest connection.", {(): max(sizes, default=0)})
+        yield _gauge(
+            "outgoing_queue_fullest_bytes", "Size of what waits on the fullest connection.", {(): max(sizes, default=0)}
+        )
 
     def _engines(self) -> Iterator[Metric]:
         health = self._service.health()

@@ -35,7 +35,7 @@ from simplevoice.registry import (
 from simplevoice.server.admission.credentials import offered_protocols, select_protocols
 from simplevoice.server.admission.door import admit
 from simplevoice.server.admission.stay import end_of_stay
-from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE, SESSIONS, TOKENS, TRAFFIC
+from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE, SESSIONS, TOKENS, TRAFFIC
 from simplevoice.server.opening import check_opening, check_turns, default_session
 from simplevoice.server.reading import read
 from simplevoice.server.shielded import to_its_end
@@ -70,6 +70,7 @@ async def _welcome(request: web.Request, client: Client) -> web.StreamResponse:
         await _serve(request, socket, config, client)
     finally:
         socket.release()
+        request.app[METRICS].connection_closed(socket.close_code)
     return socket
 
 

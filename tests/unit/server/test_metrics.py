@@ -1,4 +1,5 @@
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,7 @@ async def test_names_follow_the_conventions(daemon: Start) -> None:
     assert not any(name.endswith("_created") for name in seen.families)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_the_process_is_measured(daemon: Start) -> None:
     seen = await scrape(await daemon())
     assert seen("process_resident_memory_bytes") > 1e6
@@ -170,3 +172,20 @@ async def test_the_token_is_asked_for_under_every_prefix(daemon: Start, token_fi
             assert response.status == 401
             assert response.headers["WWW-Authenticate"] == "Bearer"
         assert (await scrape(service, path, Authorization=f"Bearer {KITCHEN}"))("simplevoice_ready") == 1
+
+
+async def test_refusals_and_ends_are_counted(daemon: Start) -> None:
+    service = await daemon()
+    for code in (1000, 4321):
+        line = await service.connect()
+        await line.next()
+        await line.socket.close(code=code)
+    for path in ("/nothing-here", "/ws/simple-voice-chat"):
+        async with service.http.get(path, headers={"Origin": "http://elsewhere.example"}) as response:
+            await response.read()
+    while len((seen := await scrape(service)).families["simplevoice_closed_connections"].samples) < 2:
+        pass
+    assert seen("simplevoice_refused_requests_total", status="404") == 1
+    assert seen("simplevoice_refused_requests_total", status="403") == 1
+    assert seen("simplevoice_closed_connections_total", code="1000") == 1
+    assert seen("simplevoice_closed_connections_total", code="other") == 1
