@@ -108,6 +108,11 @@ PIECES = st.sampled_from(
         *('"wav"', '"pcm16"', '"UklGRg=="', '"+10%"', '"ar"', "16000", "[" * 3000, '{"a":' * 3000),
     ]
 )
+RUBBISH = st.one_of(
+    st.lists(PIECES, max_size=12).map("".join),
+    st.lists(PIECES, max_size=8).map(lambda pieces: '{"type":"text_message","text":' + "".join(pieces)),
+    st.text(max_size=200),
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary().map(repr),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -116,11 +121,7 @@ VALUES = st.recursive(
 FIELDS = sorted({f.encode_name for c in CLIENT_MESSAGES for f in msgspec.structs.fields(c)})
 
 
-@given(
-    st.lists(PIECES, max_size=12).map("".join)
-    | st.lists(PIECES, max_size=8).map(lambda pieces: '{"type":"text_message",' + "".join(pieces))
-    | st.text(max_size=200)
-)
+@given(RUBBISH)
 def test_any_text_is_a_message_or_a_refusal_that_can_be_sent(text: str) -> None:
     assert_answered(text)
 
