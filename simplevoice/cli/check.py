@@ -19,28 +19,33 @@ MARKS = {"ok": ("✔", "green"), "warning": ("!", "yellow"), "problem": ("✘", 
 
 
 @click.command()
+@click.option("--quick", is_flag=True, help="Leave out what takes long: the network, the port, reading weights.")
 @click.option("--json", "raw", is_flag=True, help="Print JSON.")
 @with_settings()
-def check(settings: Settings, raw: bool) -> int:
+def check(settings: Settings, quick: bool, raw: bool) -> int:
     """Tell what works on this machine with these settings, and what to do about the rest.
 
     It looks at the software, the GPU, the weights, the voices, the language model, the port and the folders, in
     15 seconds at most. A warning is something that simplevoice gets along without; a problem stops it, and makes the
-    exit code 1. --config and the environment decide what is looked at, as they do for serve.
+    exit code 1; settings that can't be used make it 2. --config and the environment decide what is looked at, as they
+    do for serve. With --quick nothing but this machine is asked, so that it can stand in ExecStartPre= of a unit.
 
     \b
     Examples:
       simplevoice check
+      simplevoice check --quick
       simplevoice check --config /etc/simplevoice/simplevoice.toml --json
     """
     import msgspec
 
-    from simplevoice.cli.checks import run_checks  # brings every engine's room
+    from simplevoice.cli import checks_engines, checks_machine  # brings every engine's room
+    from simplevoice.cli.checks import run_checks
     from simplevoice.cli.output import console
 
+    machine, engines = (room.QUICK if quick else room.ALL for room in (checks_machine, checks_engines))
     out = console()
     with out.status("checking …") if out.is_terminal and not raw else nullcontext():
-        findings = run_checks(settings.config)
+        findings = run_checks(settings.config, machine | engines)
     if raw:
         click.echo(msgspec.json.format(msgspec.json.encode(findings)))
     else:

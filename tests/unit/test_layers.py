@@ -36,7 +36,7 @@ ROOMS = [
 ]
 VENDORS = {
     "faster_whisper": {"stt/whisper.py"},
-    "ctranslate2": {"stt/whisper.py", "cli/checks.py"},
+    "ctranslate2": {"stt/whisper.py", "cli/checks_machine.py"},
     "edge_tts": {"tts/edge.py"},
     "piper": {"tts/piper.py"},
     "espeakng_loader": {"tts/espeak.py"},
