@@ -17,6 +17,9 @@ NEEDS_RESTART = frozenset(
         "server.host",
         "server.port",
         "server.path_prefixes",
+        "server.tls_cert",
+        "server.tls_key",
+        "limits.handshake_seconds",
         "turns.smart_turn",
         "logging.format",
     }

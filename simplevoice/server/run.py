@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from simplevoice.errors import SimpleVoiceError
 from simplevoice.server.app import create_app, start_service
 from simplevoice.server.drain import drain
 from simplevoice.server.keys import LIVE
-from simplevoice.server.listeners import listen
+from simplevoice.server.listeners import Listeners, listen
 from simplevoice.server.reload import reload
 from simplevoice.server.signals import Signals, leave
 from simplevoice.server.supervision import supervised
@@ -46,12 +47,23 @@ async def serve(app: web.Application, read_again: Callable[[], Settings]) -> int
 
     ``read_again`` gives the settings that SIGHUP puts in force.
     """
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=HANDLERS_SECONDS)
+    seconds = app[LIVE].config.limits.handshake_seconds
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=HANDLERS_SECONDS,
+        keepalive_timeout=seconds,  # that of a client that has said nothing yet, too
+        lingering_time=seconds,
+    )
     with Signals.caught() as signals:
-        await runner.setup()
         try:
+            await runner.setup()
             async with supervised(app):
                 return await _work(runner, signals, read_again)
+        except SimpleVoiceError as error:
+            log.error("cannot_start", error=str(error))
+            return 1
         finally:
             systemd.notify("STOPPING=1")
             await runner.cleanup()
@@ -59,28 +71,29 @@ async def serve(app: web.Application, read_again: Callable[[], Settings]) -> int
 
 
 async def _work(runner: web.AppRunner, signals: Signals, read_again: Callable[[], Settings]) -> int:
-    """Start, work until told to stop, and let conversations end."""
-    app = runner.app
-    server = app[LIVE].config.server
+    """Listen as long as there is work; gives the exit code. Raises SimpleVoiceError when it can't start."""
+    server = runner.app[LIVE].config.server
     try:
-        inherited = await listen(runner, server)
+        listeners = await listen(runner)
     except OSError as error:
         log.error("cannot_listen", host=server.host, port=server.port, error=error.strerror or str(error))
         return 1
-    try:
-        started = await _unless(signals.stop, start_service(app))
-    except SimpleVoiceError as error:
-        log.error("cannot_start", error=str(error))
-        return 1
-    if not started:
+    with closing(listeners):
+        return await _converse(runner.app, signals, read_again, listeners)
+
+
+async def _converse(
+    app: web.Application, signals: Signals, read_again: Callable[[], Settings], listeners: Listeners
+) -> int:
+    """Load the engines, work until told to stop, and let conversations end."""
+    if not await _unless(signals.stop, start_service(app)):
         return 0
     systemd.notify("READY=1")
     while await _unless(signals.stop, signals.wait_for_reload()):
         await _unless(signals.stop, reload(app, read_again))
     systemd.notify("STOPPING=1")
-    if inherited:  # whoever comes now waits for the next daemon
-        for site in tuple(runner.sites):
-            await site.stop()
+    if listeners.inherited:  # whoever comes now waits for the next daemon
+        listeners.close()
     await drain(app)
     return 0
 

@@ -4,9 +4,11 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from structlog.testing import capture_logs
 
 from simplevoice.config import Config
 from simplevoice.config_sources import load
@@ -50,6 +52,22 @@ async def test_a_port_in_use_ends_it() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert await serve(make_app(FakeEngines(), taken.getsockname()[1]), load) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"host": "0.0.0.0"}, "on 0.0.0.0 everybody on the network could talk to the daemon"),
+        ({"auth_token_file": "/nonexistent/tokens"}, "/nonexistent/tokens: can't be read: No such file or directory"),
+        ({"tls_cert": "/nonexistent/c", "tls_key": "k"}, "server.tls_cert: /nonexistent/c can't be read"),
+    ],
+)
+async def test_what_nobody_may_start_with_is_told_in_a_sentence(settings: dict[str, Any], why: str) -> None:
+    config = with_changes(Config(), "server", port=0, **settings)
+    with capture_logs() as log:
+        assert await serve(create_app(config, make_service(FakeEngines())), load) == 1
+    (told,) = (entry for entry in log if entry["event"] == "cannot_start")
+    assert told["error"].startswith(why)
 
 
 async def test_engines_that_do_not_load_end_it() -> None:
