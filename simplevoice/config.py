@@ -142,7 +142,25 @@ class LimitsConfig(Section, frozen=True):
     max_audio_seconds: Annotated[
         float, Meta(description="Length of one utterance, decoded, seconds.", gt=0, le=600)
     ] = 60.0
-    turn_timeout_seconds: Annotated[float, Meta(description="A turn may take this long.", gt=0, le=600)] = 60.0
+    max_turns: Annotated[
+        int,
+        Meta(
+            description="Turns worked on at once, of all connections; 0 takes two for each core, at least 4.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 0
+    turn_wait_seconds: Annotated[
+        float, Meta(description="A turn beyond these waits this long for its place, then is refused.", ge=0, le=600)
+    ] = 5.0
+    turn_timeout_seconds: Annotated[
+        float,
+        Meta(
+            description="A client waits this long for an answer, or for the next sound of a streamed one.",
+            gt=0,
+            le=600,
+        ),
+    ] = 20.0
     idle_timeout_seconds: Annotated[
         float, Meta(description="A connection that sends nothing for this long is closed.", ge=1, le=86_400)
     ] = 600.0

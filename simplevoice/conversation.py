@@ -42,6 +42,7 @@ from simplevoice.settings import Settings
 from simplevoice.speech.turn_detector import Activity
 from simplevoice.tts import Voice
 from simplevoice.turn import Turn, TurnContext
+from simplevoice.turnstile import Turnstile
 from simplevoice.types import Language
 
 log = structlog.get_logger(__name__)
@@ -63,16 +64,21 @@ class Conversation:
         config: Config,
         history: History,
         observation: Observation,
+        turnstile: Turnstile,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._config = config
         self._history = history
-        self._context = TurnContext(connection, lender, config, history, observation, settings.audio_transport)
+        self._context = TurnContext(
+            connection, lender, config, history, observation, turnstile, settings.audio_transport
+        )
         self._turns: deque[Turn] = deque()
         """The turn in progress, and behind it those that wait."""
         self._last: Turn | None = None
         """The turn before, whose reply the client may still be playing."""
+        self._prepared: Turn | None = None
+        """What is worked on ahead, until it is a turn or another one comes first."""
         self._worker: asyncio.Task[None] | None = None
         self._microphone = Microphone(self, settings.turn_detection, lender, config)
         self._stopped = False
@@ -238,11 +244,13 @@ class Conversation:
             await self._connection.send(VadUpdate(state=VadState(**msgspec.structs.asdict(activity))))
 
     def prepare(self, audio: AudioSegment, silence_ms: int) -> Turn | None:
-        """Begin to work on what may be a turn; None while another one is in progress."""
+        """Begin to work on what may be a turn; None while another one is in progress, or others need the place."""
         if self._turns or self._stopped:
             return None
         turn = self._detected_turn(audio, silence_ms, verified=True)
-        turn.start()
+        if not turn.start_ahead():
+            return None
+        self._prepared = turn
         return turn
 
     async def take(
@@ -250,7 +258,7 @@ class Conversation:
     ) -> None:
         """Answer a turn of the stream. One too many is told to the client, and the stream goes on."""
         turn = prepared if isinstance(prepared, Turn) else None
-        if turn is not None and self._is_outdated(turn.request):
+        if turn is not None and (turn.halted or self._is_outdated(turn.request)):
             await turn.cancel()
             turn = None
         if turn is None:
@@ -300,6 +308,9 @@ class Conversation:
         if len(self._turns) > MAX_WAITING:
             raise BusyError(f"{MAX_WAITING} utterances wait already")
         self._turns.append(turn)
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared is not turn:
+            prepared.halt()  # a connection holds one place, not two
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work(), name=f"turns {self._connection.id}")
             self._worker.add_done_callback(lambda _: self._moved.set())

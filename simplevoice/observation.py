@@ -11,8 +11,9 @@ from simplevoice.types import Language
 
 log = structlog.get_logger(__name__)
 
-Outcome = Literal["answered", "not_understood", "interrupted", "rejected", "failed"]
-"""``rejected``: the client's audio can't be used. ``failed``: it is the daemon's fault, or an engine's."""
+Outcome = Literal["answered", "not_understood", "interrupted", "rejected", "refused", "failed"]
+"""``rejected``: the client's audio can't be used. ``refused``: there is no room for the turn, or the client asks for
+too much. ``failed``: it is the daemon's fault, or an engine's."""
 
 
 class Progress(msgspec.Struct):

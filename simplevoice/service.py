@@ -27,6 +27,7 @@ from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.vad import VoiceActivityModel
 from simplevoice.stt import Transcriber
 from simplevoice.tts import Speaker
+from simplevoice.turnstile import Turnstile, places_of
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,7 @@ class SimpleVoiceService:
         instructions: str | None = None,
     ) -> None:
         self.performance = Performance()
+        self.turnstile = Turnstile(places_of(limits), limits.turn_wait_seconds)
         self.observation = Observation(log_turn, self.performance.record)
         self.load_seconds: dict[str, float] = {}
         """How long it took last to load and warm up, by role, and ``ears`` for the small models."""
@@ -123,6 +125,7 @@ class SimpleVoiceService:
 
         def commit() -> None:
             self._limits, self._instructions = new.limits, new.llm.instructions
+            self.turnstile.resize(places_of(new.limits), new.limits.turn_wait_seconds)
             if "llm" in made:
                 self._lending.replace(self._model)
                 self._model = model

@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from simplevoice import messages
 from simplevoice.config import Config
-from simplevoice.errors import AudioError, SimpleVoiceError, TurnTimeoutError
+from simplevoice.errors import AudioError, BusyError, RateLimitedError, SimpleVoiceError, TurnTimeoutError
 from simplevoice.history import Exchange, History
 from simplevoice.notices import error_message, guidance
 from simplevoice.observation import Observation, Outcome, TurnReport
@@ -34,6 +34,7 @@ from simplevoice.protocol import (
     VoiceResponse,
 )
 from simplevoice.registry import Connection
+from simplevoice.turnstile import Place, Turnstile
 from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioTransport
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class TurnContext(msgspec.Struct, frozen=True):
     config: Config
     history: History
     observation: Observation
+    turnstile: Turnstile
     audio_transport: AudioTransport
 
 
@@ -70,6 +72,9 @@ class Turn:
         self._held: list[ServerMessage] = []
         self._task: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
+        self._place: Place | None = None
+        self._client_waits_since = math.inf
+        """On the monotonic clock, seconds; infinite while the client does not wait for this turn."""
         self._over = False
         """Whether nothing more is taken from the pipeline."""
         self._announcing = asyncio.Lock()
@@ -86,17 +91,36 @@ class Turn:
         self._reported = False
 
     def start(self) -> None:
-        """Set the turn to work; what it has to say is held until ``release``."""
+        """Set the turn to work as soon as there is a place; what it has to say is held until ``release``."""
         if self._task is None and not self._over:
-            self._work = asyncio.create_task(self._pipeline.run(), name=f"turn {self.id} work")
-            self._work.add_done_callback(self._note_late_failure)
-            self._task = asyncio.create_task(self._run(self._work), name=f"turn {self.id}")
+            self._begin(self._context.turnstile.ask())
+
+    def start_ahead(self) -> bool:
+        """Set to work what may become a turn, unless others need the place."""
+        place = self._context.turnstile.ask_ahead()
+        if place is not None:
+            self._begin(place)
+        return place is not None
+
+    def _begin(self, place: Place) -> None:
+        self._place = place
+        self._work = asyncio.create_task(self._run_pipeline(place), name=f"turn {self.id} work")
+        self._work.add_done_callback(self._note_late_failure)
+        self._task = asyncio.create_task(self._run(self._work), name=f"turn {self.id}")
+
+    async def _run_pipeline(self, place: Place) -> None:
+        try:
+            await place.wait()
+            await self._pipeline.run()
+        finally:
+            place.leave()
 
     async def release(self) -> None:
         """Tell the client that the turn has begun, and let everything through."""
         await self._announce()
         while self._held:
             await self._send(self._held.pop(0))
+        self._client_waits_since = time.monotonic()
         self._released.set()
 
     async def transcript(self) -> str | None:
@@ -115,8 +139,19 @@ class Turn:
 
     async def cancel(self) -> None:
         """Stop the work; returns when nothing of it is left. The client is told nothing."""
-        self._halt()
+        self.halt()
         await self.wait()
+
+    def halt(self) -> None:
+        """Stop the work, which may take a while to end. The client is told nothing."""
+        if self._task is not None:
+            self._task.cancel()
+        self._stop_work()
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self._over
 
     def forget(self) -> None:
         """Let the history remember nothing of this turn."""
@@ -151,19 +186,20 @@ class Turn:
         heard = self._playback.heard(self._pieces, played_ms)
         if self._heard:
             self._remember(heard)
-        self._halt()
+        self.halt()
         await self._connection.discard(self.id)
         if reason is not None:
             await self._announce()
             await self._connection.send(Interrupted(turn_id=self.id, reason=reason, heard_text=heard))
 
-    def _halt(self) -> None:
-        """Stop the work. A second cancellation would hit its clean-up."""
-        if self._task is not None:
-            self._task.cancel()
+    def _stop_work(self) -> None:
+        """Cancel the work, once: again would hit its clean-up. Its place is free at once, however slow it is to end."""
         if self._work is not None and not self._over:
             self._work.cancel()
         self._over = True
+        self._understood.set()
+        if self._place is not None:
+            self._place.leave()
 
     async def _announce(self) -> None:
         """Tell the client once that the turn has begun. No interruption takes that back or comes before it."""
@@ -179,15 +215,21 @@ class Turn:
     async def _run(self, work: asyncio.Task[None]) -> None:
         """Bring the work to its end, or leave it: what is cancelled ends when its engine lets it."""
         try:
-            await asyncio.wait([work], timeout=self._context.config.limits.turn_timeout_seconds)
+            await self._outlast(work)
             await self._conclude(work)
         finally:
             self._understood.set()
 
+    async def _outlast(self, work: asyncio.Task[None]) -> None:
+        """Wait for the work, or until the client has waited for it too long."""
+        limit = self._context.config.limits.turn_timeout_seconds
+        while not work.done() and (left := self._client_waits_since + limit - time.monotonic()) > 0:
+            # While the client doesn't wait, it can't have waited too long before this limit has passed once more.
+            await asyncio.wait([work], timeout=min(left, limit))
+
     async def _conclude(self, work: asyncio.Task[None]) -> None:
         if not work.done():
-            self._over = True
-            work.cancel()
+            self._stop_work()
             await self._fail(TurnTimeoutError("the turn took too long"))
             return
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
@@ -209,7 +251,7 @@ class Turn:
         await self._released.wait()
         if self._chunks:
             self._remember(self._playback.heard(self._pieces, math.inf))
-        self._report("rejected" if isinstance(error, AudioError) else "failed", error.code, str(error))
+        self._report(_outcome(error), error.code, str(error))
         await self._send_last(error_message(error, self.request.language, self.id))
 
     async def _emit(self, event: Event) -> None:
@@ -249,7 +291,11 @@ class Turn:
             self._held.append(message)
 
     async def _send(self, message: ServerMessage, payload: bytes | None = None) -> None:
+        """Send, and don't count the time that a slow client takes as its waiting."""
+        began, waiting_since = time.monotonic(), self._client_waits_since
+        self._client_waits_since = math.inf
         await self._connection.send(message, payload, self.id)
+        self._client_waits_since = waiting_since + time.monotonic() - began
 
     async def _send_last(self, message: ServerMessage) -> None:
         self.concluded = True
@@ -280,6 +326,7 @@ class Turn:
             self._pipeline.progress.first_audio = self._pipeline.elapsed_ms()
         self._chunks += 1
         await self._send(chunk, data if binary else None)
+        self._client_waits_since = time.monotonic()
 
     async def _finish(self, event: Finished) -> None:
         self._remember(event.text)
@@ -345,3 +392,13 @@ class Turn:
                 words=(self._heard, " ".join(self._pieces)) if self._context.config.logging.transcripts else None,
             )
         )
+
+
+def _outcome(error: SimpleVoiceError) -> Outcome:
+    match error:
+        case AudioError():
+            return "rejected"
+        case BusyError() | RateLimitedError():
+            return "refused"
+        case _:
+            return "failed"

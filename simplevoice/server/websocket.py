@@ -115,6 +115,7 @@ async def _converse(
             config=config,
             history=app[SESSIONS].open(connection.owned_session),
             observation=app[SERVICE].observation,
+            turnstile=app[SERVICE].turnstile,
         )
         connection.owner = conversation
         log.info(

@@ -15,6 +15,7 @@ from simplevoice.performance import Performance
 from simplevoice.protocol import AnyServerMessage, ClientMessage, ServerMessage, decode_server, encode
 from simplevoice.registry import Connection
 from simplevoice.settings import Settings
+from simplevoice.turnstile import Turnstile
 from tests.fakes.engines import FakeEngines
 
 M = TypeVar("M", bound=ServerMessage)
@@ -27,6 +28,9 @@ class FakeClient:
         self.received: list[AnyServerMessage] = []
         self.payloads: list[bytes] = []
         self.closed: tuple[int, bytes] | None = None
+        self.reading = asyncio.Event()
+        """Cleared, it takes nothing from the wire."""
+        self.reading.set()
         self._arrived = asyncio.Condition()
         self.connection: Connection
         self.conversation: Conversation
@@ -35,6 +39,7 @@ class FakeClient:
         self.reports: list[TurnReport] = []
 
     async def send_str(self, data: str) -> None:
+        await self.reading.wait()
         async with self._arrived:
             self.received.append(decode_server(data))
             self._arrived.notify_all()
@@ -72,10 +77,15 @@ class FakeClient:
 
 @asynccontextmanager
 async def connected(
-    fakes: FakeEngines, config: Config | None = None, history: History | None = None, **settings: Any
+    fakes: FakeEngines,
+    config: Config | None = None,
+    history: History | None = None,
+    turnstile: Turnstile | None = None,
+    **settings: Any,
 ) -> AsyncIterator[FakeClient]:
     """A client in conversation with fake engines; behind it nothing may be left running."""
     config = config or Config()
+    places = turnstile or Turnstile(4, config.limits.turn_wait_seconds)
     client = FakeClient()
     chosen = Settings(
         **{
@@ -105,6 +115,7 @@ async def connected(
         config=config,
         history=client.history,
         observation=Observation(client.performance.record, client.reports.append),
+        turnstile=places,
     )
     client.connection.owner = client.conversation
     before = asyncio.all_tasks()
@@ -114,6 +125,8 @@ async def connected(
         await client.conversation.stop()
         await client.connection.close()
     assert fakes.running == 0
+    if turnstile is None:
+        assert (places.in_progress, places.waiting) == (0, 0)
     left = {task.get_name() for task in asyncio.all_tasks() - before}
     assert not left
 

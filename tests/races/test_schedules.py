@@ -23,6 +23,7 @@ from simplevoice.protocol import (
     TurnProcessingStarted,
 )
 from simplevoice.stt import Transcript
+from simplevoice.turnstile import Place, Turnstile
 from tests.fakes.client import FakeClient, connected, with_changes
 from tests.fakes.engines import FakeEngine, FakeEngines, FakeModel, FakeSpeaker, FakeTranscriber
 from tests.races.engines import LoudnessModel, silence, speech
@@ -135,6 +136,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("end"), st.just(0)),
     st.tuples(st.just("ping"), st.just(0)),
     st.tuples(st.just("garbage"), st.just(0)),
+    st.tuples(st.just("others"), st.integers(0, 2)),
 )
 Script = list[tuple[str, int]]
 
@@ -142,10 +144,12 @@ Script = list[tuple[str, int]]
 class Player:
     """Plays a script."""
 
-    def __init__(self, client: FakeClient, fakes: SteppingEngines, clock: Clock) -> None:
+    def __init__(self, client: FakeClient, fakes: SteppingEngines, clock: Clock, turnstile: Turnstile) -> None:
         self._client = client
         self._fakes = fakes
         self._clock = clock
+        self._turnstile = turnstile
+        self._others: list[Place] = []
         self._texts = 0
         self._pings = 0
 
@@ -187,10 +191,23 @@ class Player:
                 await say(Ping())
             case "garbage":
                 await say("{")
+            case "others":
+                self.others_leave()
+                self._others = [self._turnstile.ask() for _ in range(value)]
+
+        # Of all places and of all who wait for one, at most one belongs to this client.
+        assert self._turnstile.in_progress + self._turnstile.waiting <= len(self._others) + 1
+
+    def others_leave(self) -> None:
+        for place in self._others:
+            place.leave()
+        self._others.clear()
 
     async def to_the_end(self) -> None:
         """Let everything that was begun come to its end."""
+        self.others_leave()
         await self._client.say(PCM)
+        await self._client.say(AudioEnd())
         working = asyncio.create_task(self._client.conversation.finish())
         while not working.done():
             self._fakes.step(0, failing=False)
@@ -202,16 +219,18 @@ class Player:
 async def perform(script: Script, turn_detection: str, leaves: bool) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(InlineExecutor())
-    fakes, clock = SteppingEngines(), Clock()
+    fakes, clock, turnstile = SteppingEngines(), Clock(), Turnstile(2, 60.0)
     mode: dict[str, Any] = {"response_mode": "stream", "audio_format": "pcm16", "turn_detection": turn_detection}
     with patch.object(playback, "time", clock):
-        async with connected(fakes, CONFIG, **mode) as client:
-            player = Player(client, fakes, clock)
+        async with connected(fakes, CONFIG, turnstile=turnstile, **mode) as client:
+            player = Player(client, fakes, clock, turnstile)
             await client.say(PCM)
             for action, value in script:
                 await player.play(action, value)
             if not leaves:
                 await player.to_the_end()
+        player.others_leave()
+        assert (turnstile.in_progress, turnstile.waiting) == (0, 0)
         assert_lawful(client.received, closed=leaves)
         assert_remembered(client.received, client.history.exchanges)
 

@@ -27,6 +27,7 @@ ROOMS = [
         "notices",
         "playback",
         "rates",
+        "turnstile",
         "settings",
     },
     {"protocol", "messages", "logs", "systemd", "config_text"},

@@ -70,15 +70,16 @@ async def test_limits_origins_and_levels_hold_at_once_and_connections_stay(
 ) -> None:
     service = await begun(daemon, write)
     line = await service.connect()
-    limits = "[limits]\nmax_connections = 1\nsessions = 7\n"
+    limits = "[limits]\nmax_connections = 1\nsessions = 7\nmax_turns = 3\n"
     await reload(service.app, write(f'{limits}[logging]\nlevel = "debug"\n'))
     assert service.app[SESSIONS].limits.sessions == 7
+    assert service.app[SERVICE].turnstile.places == 3
     assert levels == ["debug"]
     async with service.http.get("/ws/simple-voice-chat?connection_id=d") as refused:
         assert refused.status == 503
     assert await ask(line)
     changed = events(logged)["settings_reloaded"]["changed"]
-    assert changed == ["limits.max_connections", "limits.sessions", "logging.level"]
+    assert changed == ["limits.max_connections", "limits.max_turns", "limits.sessions", "logging.level"]
 
 
 async def test_a_token_file_that_is_wrong_is_a_reason_to_change_nothing(
