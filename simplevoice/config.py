@@ -23,6 +23,11 @@ def secret(description: str) -> Meta:
     return Meta(description=description, extra={"secret": True})
 
 
+def common(description: str) -> Meta:
+    """A field that stands once in its section, for the engine and its fallbacks alike."""
+    return Meta(description=description, extra={"common": True})
+
+
 # A constrained type's own description is what an error says is allowed. "\Z" where "$" would let a line feed through.
 HttpUrl = Annotated[
     str, Meta(pattern=r"^https?://[^\s/?#]+[^\s?#]*\Z", description="a URL that begins with http:// or https://")
@@ -36,6 +41,8 @@ HostName = Annotated[
 ]
 Rate = Annotated[str, Meta(pattern=r"^[+-][0-9]{1,3}%\Z", description="a signed percentage such as +10% or -25%")]
 Threads = Annotated[int, Meta(ge=0, le=1024)]
+Failures = Annotated[int, Meta(ge=1, le=1000)]
+RetrySeconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class ServerConfig(Section, frozen=True):
@@ -269,7 +276,16 @@ class SttConfig(Section, frozen=True):
     threads: Annotated[Threads, Meta(description="CPU threads of one transcription; 0 lets it choose.")] = 0
     base_url: Annotated[HttpUrl | None, Meta(description="Base URL of the OpenAI-compatible server.")] = None
     api_key: Annotated[str | None, secret("Key of that server.")] = None
-    timeout_seconds: Annotated[float, Meta(description="One transcription may take this long.", gt=0, le=600)] = 20.0
+    timeout_seconds: Annotated[float, Meta(description="One transcription may take this long.", gt=0, le=600)] = 8.0
+    breaker_failures: Annotated[
+        Failures, common("Failures in a row after which a recognizer comes behind its fallbacks.")
+    ] = 3
+    breaker_retry_seconds: Annotated[
+        RetrySeconds, common("It is tried again, in the background, after this time, seconds.")
+    ] = 30.0
+    fallbacks: Annotated[
+        tuple["SttConfig", ...], common("Recognizers that hear, in this order, when the one above is down.")
+    ] = ()
 
 
 class LlmConfig(Section, frozen=True):
@@ -290,7 +306,7 @@ class LlmConfig(Section, frozen=True):
     temperature: Annotated[float, Meta(description="Sampling temperature.", ge=0, le=2)] = 0.3
     instructions: Annotated[
         Annotated[str, Meta(max_length=20_000)] | None,
-        Meta(description="System prompt in place of the built-in one of the language."),
+        common("System prompt in place of the built-in one of the language."),
     ] = None
     threads: Annotated[Threads, Meta(description="CPU threads of llama; 0 lets it choose.")] = 0
     slots: Annotated[int, Meta(description="Replies llama makes at once.", ge=1, le=64)] = 4
@@ -298,7 +314,16 @@ class LlmConfig(Section, frozen=True):
         int, Meta(description="llama's context of one conversation, tokens.", ge=256, le=131_072)
     ] = 2048
     gpu: Annotated[Literal["auto", "on", "off"], Meta(description="Whether llama uses the GPU.")] = "auto"
-    timeout_seconds: Annotated[float, Meta(description="First text must come within this time.", gt=0, le=600)] = 20.0
+    timeout_seconds: Annotated[float, Meta(description="First text must come within this time.", gt=0, le=600)] = 6.0
+    breaker_failures: Annotated[
+        Failures, common("Failures in a row after which a model comes behind its fallbacks.")
+    ] = 3
+    breaker_retry_seconds: Annotated[
+        RetrySeconds, common("It is tried again, in the background, after this time, seconds.")
+    ] = 30.0
+    fallbacks: Annotated[
+        tuple["LlmConfig", ...], common("Models that answer, in this order, when the one above is down.")
+    ] = ()
 
 
 EdgeVoice = Annotated[str, Meta(description="Edge voice.", min_length=1)]
@@ -329,11 +354,9 @@ class TtsConfig(Section, frozen=True):
     first_audio_seconds: Annotated[
         float, Meta(description="Edge must give its first audio within this time.", gt=0, le=30)
     ] = 1.0
-    breaker_failures: Annotated[
-        int, Meta(description="Failures in a row after which Edge is not asked.", ge=1, le=1000)
-    ] = 3
+    breaker_failures: Annotated[Failures, Meta(description="Failures in a row after which Edge is not asked.")] = 3
     breaker_retry_seconds: Annotated[
-        float, Meta(description="Edge is tried again after this time, seconds.", gt=0, le=86_400)
+        RetrySeconds, Meta(description="Edge is tried again after this time, seconds.")
     ] = 30.0
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from simplevoice.config import Config
-from simplevoice.config_table import PREFIX, SECTIONS, SETTINGS, Setting, in_section
+from simplevoice.config import Config, LlmConfig, Section, SttConfig
+from simplevoice.config_table import PREFIX, SECTIONS, SETTINGS, Setting, in_section, in_table
 from simplevoice.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/simplevoice/simplevoice.toml")
@@ -48,14 +48,40 @@ class _Reader:
 
     def take(self, setting: Setting, raw: object, origin: str, *, text: bool = False) -> None:
         """Check one value and let it override what was there."""
-        try:
-            value = setting.parse(str(raw)) if text else setting.convert(raw)
-        except ValueError:
-            shown = "hidden" if setting.secret else _shown(raw)
-            self.problems.append(f"{setting.key}, from {origin}, is {shown}; it must be {setting.allowed}")
-        else:
+        problems = len(self.problems)
+        read = self._value if setting.table is None else self._tables
+        value = read(setting, raw, origin, setting.key, text)
+        if len(self.problems) == problems:
             self.values[setting.key] = value
             self.origins[setting.key] = origin
+
+    def _value(self, setting: Setting, raw: object, origin: str, place: str, text: bool) -> Any:
+        try:
+            return setting.parse(str(raw)) if text else setting.convert(raw)
+        except ValueError:
+            shown = "hidden" if setting.secret else _shown(raw)
+            self.problems.append(f"{place}, from {origin}, is {shown}; it must be {setting.allowed}")
+
+    def _tables(self, setting: Setting, raw: object, origin: str, place: str, text: bool) -> tuple[Section, ...]:
+        """Check each of several tables. As text they are JSON."""
+        if text:
+            raw = _from_json(str(raw))
+        if isinstance(raw, list) and all(isinstance(table, dict) for table in raw):
+            return tuple(self._table(setting, table, origin, f"{place}[{n}]") for n, table in enumerate(raw))
+        # What it is instead is not shown: it may hold a key.
+        self.problems.append(f"{place}, from {origin}, must be {setting.allowed}{', as JSON' if text else ''}")
+        return ()
+
+    def _table(self, setting: Setting, table: Mapping[str, object], origin: str, place: str) -> Section:
+        known = {one.name: one for one in in_table(setting.section)}
+        values = {}
+        for name, raw in table.items():
+            if name in known:
+                values[name] = self._value(known[name], raw, origin, f"{place}.{name}", False)
+            else:
+                self.unknown("setting", name, known, f"{origin}, {place}")
+        assert setting.table is not None  # noqa: S101 - it is what is read here
+        return setting.table(**values)
 
     def unknown(self, what: str, name: str, known: Iterable[str], origin: str) -> None:
         """Report a name that nothing has, with the nearest that something has."""
@@ -154,9 +180,12 @@ def _build(values: Mapping[str, Any]) -> Config:
 
 def _contradictions(config: Config) -> Iterator[str]:
     """Yield what is wrong between settings that are right alone."""
-    for name, remote in (("stt", config.stt), ("llm", config.llm)):
-        if remote.engine == "openai" and not (remote.base_url or remote.api_key):
-            yield f"{name}.engine is openai; it needs {name}.base_url or {name}.api_key"
+    engines: dict[str, SttConfig | LlmConfig] = {"stt": config.stt, "llm": config.llm}
+    engines |= {f"stt.fallbacks[{n}]": fallback for n, fallback in enumerate(config.stt.fallbacks)}
+    engines |= {f"llm.fallbacks[{n}]": fallback for n, fallback in enumerate(config.llm.fallbacks)}
+    for place, engine in engines.items():
+        if engine.engine == "openai" and not (engine.base_url or engine.api_key):
+            yield f"{place}.engine is openai; it needs {place}.base_url or {place}.api_key"
     server = config.server
     if (server.tls_cert is None) != (server.tls_key is None):
         yield "server.tls_cert and server.tls_key need each other"
@@ -171,6 +200,14 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _from_json(text: str) -> Any:
+    """Read JSON; None where it is none."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
 
 
 def _shown(value: object) -> str:

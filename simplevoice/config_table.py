@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from simplevoice.config import Config
+from simplevoice.config import Config, Section
 
 PREFIX = "SIMPLEVOICE_"
 
@@ -44,6 +44,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     allowed: str
     flag: str
     secret: bool
+    common: bool
+    """Whether it stands once in its section, not in each of the section's fallbacks."""
 
     @property
     def key(self) -> str:
@@ -72,7 +74,12 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_list(self) -> bool:
         """Tell whether it holds several values."""
-        return get_origin(self.kind) is tuple
+        return get_origin(self.kind) is tuple and self.table is None
+
+    @property
+    def table(self) -> type[Section] | None:
+        """Give the struct of each table, where it holds tables of its own section's settings."""
+        return _table(self.kind)
 
     def convert(self, value: object) -> Any:
         """Check a value of TOML's types, or raise ValueError. An empty string unsets what is optional."""
@@ -118,9 +125,10 @@ def _setting(section: str, field: msgspec.structs.FieldInfo) -> Setting:
         optional=optional,
         default=field.default,
         description=own.description or "",
-        allowed=_allowed(kind, constraints),
+        allowed=f"a list of tables, [[{section}.{field.name}]]" if _table(kind) else _allowed(kind, constraints),
         flag=f"--{flag}",
         secret=bool(extra.get("secret")),
+        common=bool(extra.get("common")),
     )
 
 
@@ -136,6 +144,11 @@ def _split(kind: Any) -> tuple[Any, list[Meta]]:
         return kind, []
     core, *metas = get_args(kind)
     return core, metas
+
+
+def _table(kind: Any) -> type[Section] | None:
+    item = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return item if isinstance(item, type) and issubclass(item, Section) else None
 
 
 def _allowed(kind: Any, metas: list[Meta]) -> str:
@@ -178,3 +191,14 @@ SECTIONS: dict[str, str] = {section.name: section.type.__doc__ for section in ms
 def in_section(section: str) -> list[Setting]:
     """List the settings of one section."""
     return [setting for setting in SETTINGS.values() if setting.section == section]
+
+
+def in_table(section: str) -> list[Setting]:
+    """List the settings of one table of a section's fallbacks."""
+    return [setting for setting in in_section(section) if not setting.common]
+
+
+def as_table(section: str, table: Section) -> dict[str, Any]:
+    """Give what a table of a section's fallbacks says, without defaults."""
+    values = {setting: getattr(table, setting.name) for setting in in_table(section)}
+    return {setting.name: value for setting, value in values.items() if value != setting.default}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simplevoice.config_sources import SYSTEM_FILE, Settings
-from simplevoice.config_table import SECTIONS, Setting, in_section
+from simplevoice.config_table import SECTIONS, Setting, as_table, in_section, in_table
 
 MASK = "***"
 """Stands for a secret. Too short to be a token, should somebody feed the text back."""
@@ -21,6 +21,8 @@ def toml_value(value: Any) -> str:
         return '""'
     if isinstance(value, tuple):
         return f"[{', '.join(toml_value(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {toml_value(item)}' for name, item in value.items())} }}"
     if isinstance(value, bool | int | float):
         return str(value).lower()
     # JSON's strings are TOML's, but for DEL.
@@ -28,6 +30,11 @@ def toml_value(value: Any) -> str:
 
 
 def _masked(setting: Setting, value: Any) -> Any:
+    """Give a value as it may be shown; of a table, what it says."""
+    if setting.table:
+        secret = {one.name for one in in_table(setting.section) if one.secret}
+        tables = [as_table(setting.section, table) for table in value]
+        return tuple({name: MASK if name in secret else item for name, item in table.items()} for table in tables)
     return MASK if setting.secret and value else value
 
 
@@ -115,6 +122,9 @@ The files and the environment are read by `say`, `voices`, `check` and `models` 
 
 - Every value is checked before anything starts, and all that is wrong is told at once. Unknown keys and unknown
   `SIMPLEVOICE_` variables are errors: a misspelled setting is never quietly ignored.
+- `fallbacks` are tables with the settings of their section, but for those that hold for all of them. A fallback
+  inherits nothing. In a file each begins with `[[llm.fallbacks]]`; as a variable or flag they are a JSON array of
+  objects. [failures.md](failures.md) says when they are used.
 - In the environment, lists are separated by commas, switches are `true`, `false`, `1` or `0`, and an empty variable
   counts as not set. In a file, `""` unsets what may be unset. A later source replaces a list; it does not add to it.
 - A reload (`systemctl reload simplevoice`, or SIGHUP) reads all of it again, and puts it in force without closing a

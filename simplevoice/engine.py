@@ -7,11 +7,17 @@ from typing import Literal
 
 import msgspec
 
+from simplevoice.breaker import BreakerState
+
 EngineState = Literal["stopped", "loading", "ready", "degraded", "failed"]
 
 
 class EngineHealth(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the status shows of an engine. ``detail`` is for operators: why this engine, or what is wrong."""
+    """What the status shows of an engine. ``detail`` is for operators: why this engine, or what is wrong.
+
+    Where failures are counted, ``breaker`` tells of them. Where others stand by, these are the ``fallbacks``, and
+    ``active`` is the name of the one that is asked first now.
+    """
 
     engine: str
     state: EngineState
@@ -20,6 +26,14 @@ class EngineHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str | None = None
     waiting: int = 0
     """Requests that wait for a place in the engine."""
+    active: str | None = None
+    breaker: BreakerState | None = None
+    fallbacks: tuple["EngineHealth", ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be asked."""
+        return self.state in ("ready", "degraded")
 
 
 class Engine(ABC):

@@ -79,7 +79,11 @@ class AudioError(SimpleVoiceError):
 
 
 class EngineError(SimpleVoiceError):
-    """An engine failed at its work."""
+    """An engine failed at its work. The same may succeed in ``retry_in`` seconds; None where that is not expected."""
+
+    def __init__(self, message: str, *, code: ErrorCode | None = None, retry_in: float | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_in = retry_in
 
 
 class TranscriptionError(EngineError):

@@ -204,7 +204,7 @@ class Pipeline:
             self.progress.decode = self.elapsed_ms()
         if audio is None:
             return NotHeard("no_speech", "")
-        self.progress.stt = self._engines.transcriber.name
+        self.progress.stt = self._engines.transcriber.engine_for(self.request.language)
         transcript = await self._engines.transcriber.transcribe(audio, self.request.language)
         self.progress.transcribe = self.elapsed_ms()
         judged = verdict(transcript)

@@ -18,7 +18,9 @@ class SettingType(click.ParamType[str]):
     """A setting's value as text. It is checked together with all other settings, so that all errors show at once."""
 
     def __init__(self, setting: Setting) -> None:
-        self.name = {bool: "bool", int: "integer", float: "number"}.get(setting.kind, "text")
+        self.name = (
+            "json" if setting.table else {bool: "bool", int: "integer", float: "number"}.get(setting.kind, "text")
+        )
         self.choices = setting.choices
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:

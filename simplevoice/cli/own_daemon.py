@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import click
 import msgspec
 
 from simplevoice.config_sources import DEFAULT, Settings
-from simplevoice.config_table import SETTINGS
+from simplevoice.config_table import SETTINGS, Setting, as_table
 
 START_SECONDS = 600.0
 """Weights may have to be fetched first."""
@@ -59,11 +60,12 @@ async def own_daemon(settings: Settings, *arguments: str) -> AsyncIterator[str]:
 def as_variables(settings: Settings) -> dict[str, str]:
     """Write the settings that somebody made as environment variables, which keep secrets off the command line."""
     made = [setting for key, setting in SETTINGS.items() if settings.origins[key] != DEFAULT]
-    values = {s.variable: getattr(getattr(settings.config, s.section), s.name) for s in made}
-    return {name: _as_text(value) for name, value in values.items()}
+    return {s.variable: _as_text(s, getattr(getattr(settings.config, s.section), s.name)) for s in made}
 
 
-def _as_text(value: object) -> str:
+def _as_text(setting: Setting, value: Any) -> str:
+    if setting.table:
+        return msgspec.json.encode([as_table(setting.section, table) for table in value]).decode()
     match value:
         case None:
             return ""

@@ -1,8 +1,12 @@
-"""What answers: the engine that the settings ask for or suggest, and echo in the languages that it does not speak."""
+"""What answers: the engine that the settings ask for or suggest, with its fallbacks; echo in the languages of none.
+
+Echo is no fallback. It stands in where nobody was set up to answer, never where somebody fails.
+"""
 
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 
+import msgspec
 import structlog
 
 from simplevoice.config import LlmConfig, ModelsConfig
@@ -10,6 +14,7 @@ from simplevoice.engine import EngineHealth
 from simplevoice.errors import ModelError
 from simplevoice.llm import ChatMessage, LanguageModel, create_engine
 from simplevoice.llm.echo import EchoModel
+from simplevoice.llm.policy import ReplyPolicy
 from simplevoice.types import LANGUAGES, Language
 
 log = structlog.get_logger(__name__)
@@ -22,8 +27,11 @@ class ChosenModel(LanguageModel):
         self._config = config
         self._echo = EchoModel(config, models)
         self.name, self._reason = _choose(config)
-        self._chosen = create_engine(self.name, config, models)
-        self._model = self._chosen
+        # What the system prompt says is the conversation's, whoever answers.
+        fallbacks = [msgspec.structs.replace(one, instructions=config.instructions) for one in config.fallbacks]
+        engines = [create_engine(_choose(one)[0], one, models) for one in (config, *fallbacks)]
+        self._chosen = ReplyPolicy(engines, config.breaker_failures, config.breaker_retry_seconds)
+        self._model: LanguageModel = self._chosen
 
     @property
     def languages(self) -> frozenset[Language]:
@@ -71,12 +79,11 @@ class ChosenModel(LanguageModel):
         reasons = [self._reason, health.detail]
         if unspoken := sorted(self.languages - self._model.languages):
             reasons.append(f"it does not speak {', '.join(unspoken)}: echo does")
-        detail = "; ".join(reason for reason in reasons if reason)
-        return EngineHealth(health.engine, health.state, health.model, health.device, detail, health.waiting)
+        return msgspec.structs.replace(health, detail="; ".join(reason for reason in reasons if reason))
 
     def engine_for(self, language: Language) -> str:
         """Name what was chosen, or echo."""
-        return self._speaker_of(language).name
+        return self._speaker_of(language).engine_for(language)
 
     def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
         """Stream the reply of the engine that speaks the language."""

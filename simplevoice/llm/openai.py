@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, cast
-from urllib.parse import urlsplit
 
+import msgspec
 import openai
 import structlog
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
@@ -14,39 +14,40 @@ from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import ReplyError
 from simplevoice.llm import ChatMessage, LanguageModel
 from simplevoice.llm.prompts import system_prompt
+from simplevoice.remote import FAILURES, OPENAI_URL, Server, explain, retry_in
 from simplevoice.types import LANGUAGES, Language
 
 log = structlog.get_logger(__name__)
 
-OPENAI_URL = "https://api.openai.com/v1"
-
-NO_KEY = "none"
-"""The SDK insists on one, or takes OPENAI_API_KEY, which was not meant for this server."""
-
 STALL_SECONDS = 10.0
 """Between two pieces of a reply."""
 
-HINTS = {401: ", check llm.api_key", 403: ", check llm.api_key", 404: ", check llm.base_url and llm.model"}
+MOST_CHARACTERS_PER_TOKEN = 16
+"""A server that writes more than ``max_tokens`` can be does not count them, and is stopped there."""
 
-FAILURES = (openai.OpenAIError, ValueError, TimeoutError)
-"""Of a request or a stream. ValueError: what came is no JSON, or no UTF-8."""
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    """What a server answers when it is asked for its models."""
+
+    data: list[_Model]
 
 
 class OpenAIModel(LanguageModel):
     """A model on a server. Where none is named, the first that the server lists.
 
-    A server that is away when the daemon starts is asked again by each turn. Nothing is asked twice within a turn:
-    a second try would come too late to be heard.
+    A server that is away when the daemon starts is asked again by each turn.
     """
 
     name = "openai"
 
     def __init__(self, config: LlmConfig, models: ModelsConfig) -> None:
         self._config = config
-        self._url = config.base_url or OPENAI_URL
+        self._server = Server(config.base_url, config.api_key, config.timeout_seconds)
         self._model = config.model
-        self._client: openai.AsyncOpenAI | None = None
-        self._connecting = asyncio.Lock()
         self._takes_options = True
         self._state: EngineState = "stopped"
         self._problem: str | None = None
@@ -58,18 +59,17 @@ class OpenAIModel(LanguageModel):
 
     def health(self) -> EngineHealth:
         """Tell the server, and what went wrong last when the last request did."""
-        address = urlsplit(self._url)
-        server = f"{address.hostname}:{address.port}" if address.port else address.hostname
-        detail = f"{server}: {self._problem}" if self._problem else server
+        host = self._server.host
+        detail = f"{host}: {self._problem}" if self._problem else host
         return EngineHealth(self.name, self._state, self._model, detail=detail)
 
     async def load(self) -> None:
         """Prepare to ask; nobody is asked yet. Raises ReplyError when no model is named for OpenAI's own service."""
-        if self._model is None and self._url == OPENAI_URL:
+        if self._model is None and self._server.url == OPENAI_URL:
             self._state = "failed"
             self._problem = "llm.model is not set"
             raise ReplyError("llm.model must be set for OpenAI's own service")
-        await self._connected()
+        await self._server.client()
         self._state = "ready"
 
     async def warm_up(self) -> None:
@@ -83,13 +83,11 @@ class OpenAIModel(LanguageModel):
 
     async def release(self) -> None:
         """Close the connections to the server."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        await self._server.release()
 
     async def close(self) -> None:
         """Close the connections to the server."""
-        await self.release()
+        await self._server.release()
         self._state = "stopped"
 
     async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
@@ -97,22 +95,24 @@ class OpenAIModel(LanguageModel):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._config.timeout_seconds
         stream = await self._ask(messages, self._config.max_tokens, deadline)
-        pieces = 0
+        left = most = self._config.max_tokens * MOST_CHARACTERS_PER_TOKEN
         finished = False
         try:
-            while (chunk := await self._next(stream, deadline)) is not None:
+            while left > 0 and (chunk := await self._next(stream, deadline)) is not None:
                 text, ended = _read(chunk)
                 finished = finished or ended
                 if text:
-                    yield text
-                    pieces += 1
+                    yield text[:left]
+                    left -= len(text)
                     deadline = loop.time() + STALL_SECONDS
         finally:
             await stream.close()
-        if not finished:
-            raise self._failed("the reply broke off")
-        if not pieces:
-            raise self._failed("the reply has no text; a reasoning model may need more llm.max_tokens")
+        if left <= 0:
+            log.info("reply_cut_off", model=self._model, characters=most)
+        elif not finished:
+            raise self._failed("broke off")
+        if left == most:
+            raise self._failed("gave no text; a reasoning model may need more llm.max_tokens")
 
     async def _ask(
         self, messages: Sequence[ChatMessage], max_tokens: int, deadline: float | None = None
@@ -123,7 +123,7 @@ class OpenAIModel(LanguageModel):
             async with asyncio.timeout_at(deadline):
                 stream = await self._request(messages, max_tokens)
         except FAILURES as error:
-            raise self._failed(_explain(error)) from None
+            raise self._failed(explain(error, "llm"), retry_in(error)) from None
         self._state, self._problem = "ready", None
         return stream
 
@@ -144,10 +144,10 @@ class OpenAIModel(LanguageModel):
     async def _create(
         self, messages: Sequence[ChatMessage], max_tokens: int, *, options: bool
     ) -> openai.AsyncStream[ChatCompletionChunk]:
-        client = await self._connected()
+        client = await self._server.client()
         if self._model is None:
             self._model = await self._first_model(client)
-        own_service = self._url == OPENAI_URL
+        own_service = self._server.url == OPENAI_URL
         # vLLM, SGLang and llama.cpp hand this to the chat template, where Qwen3 and its like look for it.
         no_thinking = None if own_service or not options else {"chat_template_kwargs": {"enable_thinking": False}}
         return await client.chat.completions.create(
@@ -162,10 +162,11 @@ class OpenAIModel(LanguageModel):
         )
 
     async def _first_model(self, client: openai.AsyncOpenAI) -> str:
-        listed = await client.models.list()
-        if not listed.data:
+        response = await client.models.with_raw_response.list()
+        listed = msgspec.json.decode(response.content, type=_Models).data
+        if not listed:
             raise self._failed("lists no model, set llm.model")
-        return listed.data[0].id
+        return listed[0].id
 
     async def _next(
         self, stream: openai.AsyncStream[ChatCompletionChunk], deadline: float
@@ -174,28 +175,11 @@ class OpenAIModel(LanguageModel):
             async with asyncio.timeout_at(deadline):
                 return await anext(stream, None)
         except FAILURES as error:
-            raise self._failed(_explain(error)) from None
+            raise self._failed(explain(error, "llm"), retry_in(error)) from None
 
-    async def _connected(self) -> openai.AsyncOpenAI:
-        async with self._connecting:
-            if self._client is None:
-                self._client = await asyncio.to_thread(self._connect)
-            return self._client
-
-    def _connect(self) -> openai.AsyncOpenAI:
-        """Make a client. Blocks: it reads certificates, and imports what it needs on first use."""
-        client = openai.AsyncOpenAI(
-            base_url=self._url,
-            api_key=self._config.api_key or NO_KEY,
-            max_retries=0,
-            timeout=self._config.timeout_seconds,
-        )
-        _ = client.chat.completions, client.models
-        return client
-
-    def _failed(self, problem: str) -> ReplyError:
+    def _failed(self, problem: str, again_in: float | None = None) -> ReplyError:
         self._state, self._problem = "degraded", problem
-        return ReplyError(f"language model server: {problem}")
+        return ReplyError(f"the language model at {self._server.host} {problem}", retry_in=again_in)
 
 
 def _as_dict(message: ChatMessage) -> dict[str, str]:
@@ -212,18 +196,3 @@ def _read(chunk: object) -> tuple[str, bool]:
         content = getattr(getattr(choice, "delta", None), "content", None)
         return content if isinstance(content, str) else "", getattr(choice, "finish_reason", None) is not None
     return "", False
-
-
-def _explain(error: Exception) -> str:
-    """Say what failed in the client's words; those of the server may quote the key or the conversation."""
-    match error:
-        case openai.APIStatusError():
-            return f"answered {error.status_code}{HINTS.get(error.status_code, '')}"
-        case TimeoutError() | openai.APITimeoutError():
-            return "gave no text in time"
-        case openai.APIConnectionError():
-            return f"can't be reached, or broke off ({type(error.__cause__).__name__})"
-        case openai.APIError():
-            return "reported a failure in the middle of the reply"
-        case _:
-            return f"sent what can't be understood ({type(error).__name__})"

@@ -9,13 +9,13 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from simplevoice import __version__
+from simplevoice.breaker import BreakerState
 from simplevoice.engine import EngineState
 from simplevoice.registry import ConnectionRegistry, ConnectionState
 from simplevoice.server.lifecycle import Lifecycle, Phase
 from simplevoice.server.live import Live
 from simplevoice.server.traffic import Traffic
 from simplevoice.service import SimpleVoiceService
-from simplevoice.tts.breaker import BreakerState
 
 
 class Snapshot(Collector):
@@ -80,7 +80,7 @@ class Snapshot(Collector):
         yield _gauge("engine_state", "State of each engine.", states, "role", "state")
         waiting = {(role,): e.waiting for role, e in engines.items()}
         yield _gauge("engine_waiting_requests", "Requests that wait for a place in the engine.", waiting, "role")
-        broken = {role: b for role, e in engines.items() if (b := getattr(e, "breaker", None))}
+        broken = {role: b for role, e in engines.items() if (b := e.breaker)}
         breakers = {(role, state): state == b for role, b in broken.items() for state in get_args(BreakerState)}
         yield _gauge("breaker_state", "State of the breaker before an engine.", breakers, "role", "state")
         seconds = {(role,): seconds for role, seconds in self._service.load_seconds.items()}

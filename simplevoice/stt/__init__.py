@@ -32,13 +32,23 @@ class Transcript(msgspec.Struct, frozen=True):
 class Transcriber(Engine):
     """A speech recognizer."""
 
+    def engine_for(self, language: Language) -> str:
+        """Name the engine that hears in a language."""
+        return self.name
+
     @abstractmethod
     async def transcribe(self, audio: AudioSegment, language: Language) -> Transcript:
         """Transcribe one utterance: 16 kHz mono 16-bit. Raises TranscriptionError."""
 
 
 def create(config: SttConfig, models: ModelsConfig) -> Transcriber:
-    """Make the configured engine, unloaded. Only its own file, and so its own libraries, are imported."""
+    """Make what the configuration hears with, unloaded: its engines behind one TranscriptionPolicy."""
+    policy: Transcriber = import_module("simplevoice.stt.policy").create_policy(config, models)
+    return policy
+
+
+def create_engine(config: SttConfig, models: ModelsConfig) -> Transcriber:
+    """Make one engine, unloaded. Only its own file, and so its own libraries, are imported."""
     module, _, cls = ENGINES[config.engine].partition(":")
     engine: Transcriber = getattr(import_module(module), cls)(config, models)
     return engine

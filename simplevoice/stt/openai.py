@@ -3,34 +3,22 @@
 import asyncio
 import io
 import wave
-from http import HTTPStatus
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 import msgspec
-from openai import (
-    APIConnectionError,
-    APIStatusError,
-    AsyncOpenAI,
-    BadRequestError,
-    OpenAIError,
-    UnprocessableEntityError,
-)
+from msgspec import Meta
+from openai import BadRequestError, UnprocessableEntityError
 from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig, SttConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import EngineError, TranscriptionError
+from simplevoice.remote import FAILURES, Server, explain, retry_in
 from simplevoice.stt import Transcriber, Transcript
 from simplevoice.types import Language
 
-OPENAI_URL = "https://api.openai.com/v1"
-
-NO_KEY = "none"
-"""What a server that wants no key is sent; without one the SDK would look for a key in the environment."""
-
-RETRIES = 1
-"""Once more when a kept connection turns out to be closed, or the server is busy for a moment."""
+MOST_CHARACTERS = 20_000
+"""More than anybody says in the longest utterance that can be allowed, ten minutes."""
 
 
 class _Segment(msgspec.Struct):
@@ -45,7 +33,7 @@ class _Segment(msgspec.Struct):
 class _Answer(msgspec.Struct):
     """What a server answers; ``segments`` only in verbose_json."""
 
-    text: str
+    text: Annotated[str, Meta(max_length=MOST_CHARACTERS)]
     segments: list[_Segment] | None = None
 
 
@@ -56,9 +44,7 @@ class OpenAITranscriber(Transcriber):
 
     def __init__(self, config: SttConfig, models: ModelsConfig) -> None:
         self._config = config
-        self._url = config.base_url or OPENAI_URL
-        self._client: AsyncOpenAI | None = None
-        self._connecting = asyncio.Lock()
+        self._server = Server(config.base_url, config.api_key, config.timeout_seconds)
         self._verbose = True
         self._state: EngineState = "stopped"
         self._trouble: str | None = None
@@ -74,33 +60,28 @@ class OpenAITranscriber(Transcriber):
         try:
             async with asyncio.timeout(self._config.timeout_seconds):
                 answer = await self._ask(_as_wav(audio), language)
-        except TimeoutError:
-            raise self._failed(f"took longer than {self._config.timeout_seconds:g} s") from None
-        except OpenAIError as error:
-            raise self._failed(self._describe(error)) from None  # the cause may quote the key
-        except msgspec.MsgspecError as error:
-            raise self._failed(f"answered with something that is no transcription: {error}") from None
+        except FAILURES as error:
+            self._state = "degraded"
+            self._trouble = f"the speech recognizer at {self._server.host} {explain(error, 'stt')}"
+            raise TranscriptionError(self._trouble, retry_in=retry_in(error)) from None  # the cause may quote the key
         self._state, self._trouble = "ready", None
         return _transcript(answer, language)
 
     async def release(self) -> None:
-        client, self._client = self._client, None
-        if client:
-            await client.close()
+        await self._server.release()
 
     async def close(self) -> None:
-        await self.release()
+        await self._server.release()
         self._state = "stopped"
 
     def health(self) -> EngineHealth:
         return EngineHealth(
-            engine=self.name, state=self._state, model=self._config.model, device=self._host, detail=self._trouble
+            engine=self.name,
+            state=self._state,
+            model=self._config.model,
+            device=self._server.host,
+            detail=self._trouble,
         )
-
-    @property
-    def _host(self) -> str:
-        """Where the server is, without a password that its URL may hold."""
-        return urlsplit(self._url).netloc.rpartition("@")[2]
 
     async def _ask(self, wav: bytes, language: Language) -> _Answer:
         """Ask for the verbose answer, and for the plain one from then on if the server has no other."""
@@ -114,7 +95,7 @@ class OpenAITranscriber(Transcriber):
         return await self._post(wav, language, "json")
 
     async def _post(self, wav: bytes, language: Language, response_format: Literal["verbose_json", "json"]) -> _Answer:
-        client = await self._connect()
+        client = await self._server.client()
         response = await client.audio.transcriptions.with_raw_response.create(
             file=("utterance.wav", wav, "audio/wav"),
             model=self._config.model,
@@ -123,36 +104,6 @@ class OpenAITranscriber(Transcriber):
             response_format=response_format,
         )
         return msgspec.json.decode(response.content, type=_Answer)
-
-    async def _connect(self) -> AsyncOpenAI:
-        async with self._connecting:
-            if self._client is None:
-                self._client = await asyncio.to_thread(self._make_client)  # reads certificates
-            return self._client
-
-    def _make_client(self) -> AsyncOpenAI:
-        return AsyncOpenAI(
-            api_key=self._config.api_key or NO_KEY,
-            base_url=self._url,
-            timeout=self._config.timeout_seconds,
-            max_retries=RETRIES,
-        )
-
-    def _failed(self, problem: str) -> TranscriptionError:
-        self._state, self._trouble = "degraded", f"the speech recognizer at {self._host} {problem}"
-        return TranscriptionError(self._trouble)
-
-    def _describe(self, error: OpenAIError) -> str:
-        """Say what went wrong. What a server says about a key is left out: it may quote it."""
-        if isinstance(error, APIConnectionError):
-            return f"can't be reached: {error.__cause__ or error}"
-        if not isinstance(error, APIStatusError):
-            return f"can't be asked: {type(error).__name__}"
-        status = error.status_code
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return f"refused the key (status {status})"
-        message = " ".join(error.message.split())[:300]
-        return f"answered: {message.replace(self._config.api_key or NO_KEY, '***')}"
 
 
 def _as_wav(audio: AudioSegment) -> bytes:

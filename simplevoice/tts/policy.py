@@ -12,28 +12,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 
 import structlog
 
+from simplevoice.breaker import Breaker
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import EngineError, ErrorCode, ModelError, SpeechBrokenOffError, SpeechError
+from simplevoice.guard import Guard
 from simplevoice.tts import PROBE_TEXT, Speaker, SpeechChunk, Voice, VoiceInfo, create_engine, speakable
-from simplevoice.tts.breaker import Breaker, BreakerState
 from simplevoice.tts.hedge import Attempt
 
 log = structlog.get_logger(__name__)
-
-
-class SpeechHealth(EngineHealth, frozen=True, omit_defaults=True, kw_only=True):
-    """What the status shows of speech.
-
-    ``engine`` is the configured one. ``active`` is Edge while it is asked, else the local engine that spoke last: which
-    one speaks depends on the voice.
-    """
-
-    active: str
-    breaker: BreakerState
 
 
 def create_policy(config: TtsConfig, voices: VoicesConfig, models: ModelsConfig) -> "SpeechPolicy":
@@ -61,11 +52,9 @@ class SpeechPolicy(Speaker):
         self._config = config
         self._edge = edge
         self._local = local
-        self._breaker = breaker or Breaker(config.breaker_failures, config.breaker_retry_seconds)
-        self._sleep = sleep
-        self._prober: asyncio.Task[None] | None = None
+        breaker = breaker or Breaker(config.breaker_failures, config.breaker_retry_seconds)
+        self._guard = Guard("edge", breaker, sleep=sleep)
         self._state: EngineState = "stopped"
-        self._last_failure: str | None = None
         self._spoke_locally: str | None = None
 
     async def load(self) -> None:
@@ -90,28 +79,25 @@ class SpeechPolicy(Speaker):
             await speaker.release()
 
     async def close(self) -> None:
-        if self._prober is not None:
-            self._prober.cancel()
-            await asyncio.gather(self._prober, return_exceptions=True)
-            self._prober = None
+        await self._guard.reset()
         for speaker in self._engines():
             await speaker.close()
-        self._breaker.succeed()
-        self._last_failure = self._spoke_locally = None
+        self._spoke_locally = None
         self._state = "stopped"
 
     @property
     def workers(self) -> Sequence[Executor]:
         return [pool for speaker in self._engines() for pool in speaker.workers]
 
-    def health(self) -> SpeechHealth:
-        degraded = self._state == "ready" and self._breaker.state != "closed"
-        return SpeechHealth(
+    def health(self) -> EngineHealth:
+        """Tell who speaks: Edge while it is asked, else the local engine that spoke last."""
+        degraded = self._state == "ready" and self._guard.state != "closed"
+        return EngineHealth(
             engine=self._config.engine,
             state="degraded" if degraded else self._state,
             active=self._active,
-            breaker=self._breaker.state,
-            detail=self._last_failure if degraded else None,
+            breaker=self._guard.state,
+            detail=self._guard.failure if degraded else None,
         )
 
     def supports(self, voice: Voice) -> bool:
@@ -122,7 +108,7 @@ class SpeechPolicy(Speaker):
 
     async def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
         text = speakable(text)
-        if self._edge is not None and self._breaker.state == "closed":
+        if self._edge is not None and self._guard.state == "closed":
             speech = self._speak_with_edge(self._edge, text, voice)
         else:
             speech = self._speak_locally(text, voice)
@@ -153,7 +139,7 @@ class SpeechPolicy(Speaker):
                     raise
                 rest = error.rest
             else:
-                self._breaker.succeed()
+                self._guard.succeed()
                 rest = ""
         if rest:
             async with aclosing(self._speak_locally(rest, voice)) as speech:
@@ -186,33 +172,18 @@ class SpeechPolicy(Speaker):
             # One client's choice of voice must not take Edge from everybody.
             log.info("edge_refused", problem=str(error))
             return
-        self._last_failure = str(error)
-        self._breaker.fail()
-        log.warning("edge_failed", problem=self._last_failure, breaker=self._breaker.state)
-        if self._breaker.state == "open" and (self._prober is None or self._prober.done()):
-            self._prober = asyncio.create_task(self._probe_until_back(edge, voice))
+        self._guard.fail(error, partial(self._probe, edge, voice))
 
-    async def _probe_until_back(self, edge: Speaker, voice: Voice) -> None:
-        """Say a word with the voice that failed, now and then, until Edge does it in time."""
-        while self._breaker.state != "closed":
-            if (seconds := self._breaker.probe_in) > 0:
-                await self._sleep(seconds)
-                continue
-            self._breaker.probe()
-            attempt = Attempt(edge.synthesize(PROBE_TEXT[voice.language], voice))
-            try:
-                if not await attempt.speaks_within(self._config.first_audio_seconds):
-                    raise attempt.failure or SpeechError("Edge gave no audio in time")
-                async for _ in attempt:
-                    pass
-                self._breaker.succeed()
-            except SpeechError as error:
-                self._last_failure = str(error)
-                self._breaker.fail()
-                log.info("edge_still_fails", problem=self._last_failure)
-            finally:
-                await attempt.close()
-        log.info("edge_is_back")
+    async def _probe(self, edge: Speaker, voice: Voice) -> None:
+        """Say a word with the voice that failed, in time."""
+        attempt = Attempt(edge.synthesize(PROBE_TEXT[voice.language], voice))
+        try:
+            if not await attempt.speaks_within(self._config.first_audio_seconds):
+                raise attempt.failure or SpeechError("Edge gave no audio in time")
+            async for _ in attempt:
+                pass
+        finally:
+            await attempt.close()
 
     async def _load(self, speaker: Speaker) -> None:
         try:
@@ -227,7 +198,7 @@ class SpeechPolicy(Speaker):
 
     @property
     def _active(self) -> str:
-        if self._edge is not None and self._breaker.state == "closed":
+        if self._edge is not None and self._guard.state == "closed":
             return self._edge.name
         return self._spoke_locally or next(
             (s.name for s in self._local if s.health().state == "ready"), self._local[-1].name

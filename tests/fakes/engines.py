@@ -14,7 +14,6 @@ from simplevoice.service import Ears
 from simplevoice.speech.vad import SpeechSpan, VoiceActivityModel, VoiceActivityStream
 from simplevoice.stt import Transcriber, Transcript
 from simplevoice.tts import Speaker, SpeechChunk, Voice
-from simplevoice.tts.policy import SpeechHealth
 from simplevoice.types import LANGUAGES, Language
 
 
@@ -125,8 +124,8 @@ class FakeSpeaker(FakeEngine, Speaker):
     def supports(self, voice: Voice) -> bool:
         return True
 
-    def health(self) -> SpeechHealth:
-        return SpeechHealth(engine="fake", state=self.state, active="fake", breaker="closed")
+    def health(self) -> EngineHealth:
+        return EngineHealth(engine="fake", state=self.state, active="fake", breaker="closed")
 
     async def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
         self.received.append((text, voice))

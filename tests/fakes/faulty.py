@@ -62,7 +62,6 @@ RUBBISH = {
     Fault.NOT_UTF8: b"\xff\xfe\x00",
     Fault.WRONG_SHAPE: b'{"choices": [{"delta": 7}, []], "text": {"of": "another kind"}, "data": 3}',
     Fault.HTML: b"<!doctype html><title>Log in</title>",
-    Fault.EMPTY: b"",
 }
 BLOCK_BYTES = 2**14
 """Of what never ends, at a time."""
@@ -171,6 +170,7 @@ class FaultyServer:
     async def _spoilt(self, request: web.Request, fault: Fault, pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
         if fault in RUBBISH:
             yield RUBBISH[fault] if fault is Fault.HTML else self._framed(RUBBISH[fault])
+        if fault in RUBBISH or fault is Fault.EMPTY:
             return
         if fault is Fault.ENDLESS_LINE:
             yield self._framed(b'{"text": "').rstrip()

@@ -172,3 +172,65 @@ def test_the_same_sources_can_be_read_again(toml: Path) -> None:
     toml.write_text("[server]\nport = -1\n")
     with pytest.raises(ConfigError):
         settings.read_again()
+
+
+def test_fallbacks_are_tables_of_a_file(toml: Path) -> None:
+    toml.write_text(
+        """
+[llm]
+base_url = "http://gpu:8000/v1"
+instructions = "Be kind."
+[[llm.fallbacks]]
+base_url = "http://cloud/v1"
+api_key = "k"
+model = ""
+[[llm.fallbacks]]
+engine = "llama"
+max_tokens = 40
+"""
+    )
+    settings = read(toml)
+    cloud, local = settings.config.llm.fallbacks
+    assert (cloud.base_url, cloud.api_key, cloud.model) == ("http://cloud/v1", "k", None)
+    assert (local.engine, local.base_url, local.max_tokens) == ("llama", None, 40), "nothing is inherited"
+    assert settings.origins["llm.fallbacks"] == str(toml)
+
+
+def test_fallbacks_are_json_elsewhere_and_the_last_source_wins(toml: Path) -> None:
+    toml.write_text('[[stt.fallbacks]]\nmodel = "tiny"\n')
+    variable = {"SIMPLEVOICE_STT_FALLBACKS": '[{"model": "small", "threads": 2}]'}
+    [fallback] = read(toml, variable).config.stt.fallbacks
+    assert (fallback.model, fallback.threads) == ("small", 2)
+    assert read(toml, variable, {"stt.fallbacks": "[]"}).config.stt.fallbacks == ()
+
+
+def test_every_problem_of_every_fallback_is_told_with_its_place(toml: Path) -> None:
+    toml.write_text(
+        """
+[[llm.fallbacks]]
+engine = "gpt"
+modle = "m"
+[[llm.fallbacks]]
+api_key = 5
+instructions = "Be kind."
+breaker_failures = 2
+fallbacks = []
+"""
+    )
+    assert problems(toml, {"SIMPLEVOICE_STT_FALLBACKS": "{"}, {"stt.fallbacks": '["s3cret"]'}) == [
+        f'llm.fallbacks[0].engine, from {toml}, is "gpt"; it must be one of auto, openai, llama, echo',
+        f"{toml}, llm.fallbacks[0]: there is no setting modle; did you mean model?",
+        f"llm.fallbacks[1].api_key, from {toml}, is hidden; it must be text",
+        f"{toml}, llm.fallbacks[1]: there is no setting instructions",
+        f"{toml}, llm.fallbacks[1]: there is no setting breaker_failures",
+        f"{toml}, llm.fallbacks[1]: there is no setting fallbacks",
+        "stt.fallbacks, from SIMPLEVOICE_STT_FALLBACKS, must be a list of tables, [[stt.fallbacks]], as JSON",
+        "stt.fallbacks, from --stt-fallbacks, must be a list of tables, [[stt.fallbacks]], as JSON",
+    ]
+
+
+def test_a_remote_fallback_needs_a_server_too(toml: Path) -> None:
+    toml.write_text('[[llm.fallbacks]]\nengine = "llama"\n[[llm.fallbacks]]\nengine = "openai"\n')
+    assert problems(toml) == [
+        "llm.fallbacks[1].engine is openai; it needs llm.fallbacks[1].base_url or llm.fallbacks[1].api_key"
+    ]

@@ -21,7 +21,14 @@ def test_toml_value_reads_back(value: object) -> None:
 
 
 def test_describe_reads_back_as_the_same_settings(tmp_path: Path) -> None:
-    flags = {"llm.model": "qwen", "server.path_prefixes": ("/a", "/b"), "models.offline": True, "tts.rate": "+10%"}
+    fallbacks = '[{"engine": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "a \\"b\\""}, {}]'
+    flags = {
+        "llm.fallbacks": fallbacks,
+        "llm.model": "qwen",
+        "server.path_prefixes": ("/a", "/b"),
+        "models.offline": True,
+        "tts.rate": "+10%",
+    }
     settings = load(None, flags, {}, NOWHERE)
     file = tmp_path / "printed.toml"
     file.write_text(describe(settings))
@@ -30,10 +37,12 @@ def test_describe_reads_back_as_the_same_settings(tmp_path: Path) -> None:
 
 def test_describe_tells_origins_and_masks_secrets() -> None:
     environ = {"SIMPLEVOICE_LLM_API_KEY": "very-secret", "SIMPLEVOICE_ALLOWED_HOSTS": "a.example,b.example"}
+    environ["SIMPLEVOICE_LLM_FALLBACKS"] = '[{"model": "m", "api_key": "very-secret-3"}]'
     text = describe(load(None, {"server.port": "9000"}, environ, NOWHERE))
     assert "very-secret" not in text
     printed = tomllib.loads(text)
     assert printed["llm"]["api_key"] == MASK
+    assert printed["llm"]["fallbacks"] == [{"model": "m", "api_key": MASK}]
     assert printed["stt"]["api_key"] == ""
     lines = {line.split(" = ")[0]: line.split("# ")[1] for line in text.splitlines() if " = " in line}
     assert lines["port"] == "--port"

@@ -33,7 +33,8 @@ ROOMS = [
     {"protocol", "messages", "logs", "systemd", "config_text"},
     {"config_sources"},
     {"config_table"},
-    {"config", "errors", "types", "engine", "client"},
+    {"failover", "guard", "remote"},
+    {"config", "errors", "types", "engine", "breaker", "client"},
 ]
 VENDORS = {
     "faster_whisper": {"stt/whisper.py"},
@@ -42,9 +43,10 @@ VENDORS = {
     "piper": {"tts/piper.py"},
     "espeakng_loader": {"tts/espeak.py"},
     "xllamacpp": {"llm/llama.py"},
-    "openai": {"llm/openai.py", "stt/openai.py"},
     "opentelemetry": {"server/otlp.py"},
     "prometheus_client": {"server/metrics.py", "server/snapshot.py"},
+    "openai": {"remote.py", "llm/openai.py", "stt/openai.py"},
+    "httpx2": {"remote.py"},
     "pyrate_limiter": {"rates.py"},
 }
 

@@ -37,6 +37,8 @@ NEEDED = {
 
 def other_value(setting: Setting) -> str:
     """Make a valid text that isn't the default."""
+    if setting.table:
+        return "[{}]"
     texts = setting.choices or CANDIDATES
     return next(text for text in texts if _allowed(setting, text) and setting.parse(text) != setting.default)
 

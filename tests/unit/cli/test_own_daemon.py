@@ -23,6 +23,7 @@ def test_settings_are_handed_on_as_variables() -> None:
         "turns.smart_turn": False,
         "llm.temperature": "0.5",
         "llm.model": "",
+        "llm.fallbacks": '[{"base_url": "http://127.0.0.1:9", "api_key": "another", "max_tokens": 9}]',
     }
     settings = load(flags=flags, environ={}, system_file=NOWHERE)
     variables = as_variables(settings)

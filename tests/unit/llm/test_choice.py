@@ -139,3 +139,37 @@ async def test_it_names_who_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = choose(monkeypatch, LlmConfig(), FakeModel())
     await model.load()
     assert (model.name, model.engine_for("en"), model.engine_for("ar")) == ("llama", "fake", "echo")
+
+
+async def test_fallbacks_answer_before_echo_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, LlmConfig]] = []
+    fakes = [FakeModel(WeightsUnavailableError("no network")), FakeModel()]
+
+    def create_engine(name: str, config: LlmConfig, models: ModelsConfig) -> LanguageModel:
+        made.append((name, config))
+        return fakes[len(made) - 1]
+
+    monkeypatch.setattr(choice, "create_engine", create_engine)
+    fallback = LlmConfig(base_url="http://127.0.0.1:1/v1")
+    model = create(LlmConfig(instructions="Be kind.", fallbacks=(fallback,)), ModelsConfig())
+    assert [(name, config.instructions) for name, config in made] == [("llama", "Be kind."), ("openai", "Be kind.")]
+    await model.load()
+    assert [piece async for piece in model.reply(MESSAGES, "en")] == ["Hi."]
+    assert (model.health().state, model.health().active) == ("degraded", "fake")
+    await model.close()
+
+
+async def test_echo_does_not_hide_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeModel()
+    model, _ = choose(monkeypatch, LlmConfig(), fake)
+    await model.load()
+
+    async def fail(messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+        for error in [ReplyError("down")]:
+            raise error
+        yield ""
+
+    monkeypatch.setattr(fake, "reply", fail)
+    with pytest.raises(ReplyError, match="down"):
+        _ = [piece async for piece in model.reply(MESSAGES, "en")]
+    await model.close()

@@ -12,6 +12,7 @@ from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.errors import ReplyError
 from simplevoice.llm import ChatMessage
 from simplevoice.llm.openai import OpenAIModel
+from tests.fakes.faulty import Fault
 from tests.fakes.language_server import (
     END,
     Answer,
@@ -148,6 +149,76 @@ async def test_a_failure_is_told_once_without_the_key_or_what_was_said(
 
         assert await collect(model) == ["Hel", "lo."]
         assert model.health().state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem", "retry_in"),
+    [
+        (Fault.REFUSES, "can't be reached", 0.2),
+        (Fault.CLOSES, "can't be reached, or broke off", 0.2),
+        (Fault.UNAUTHORIZED, "answered 401", None),
+        (Fault.NOT_FOUND, "answered 404", None),
+        (Fault.BUSY, "answered 429", 7),
+        (Fault.FAILS, "answered 500", 7),
+        (Fault.UNAVAILABLE, "answered 503", 7),
+        (Fault.HANGS, "in time", None),
+        (Fault.NOT_JSON, "can't be understood", None),
+        (Fault.NOT_UTF8, "can't be understood", None),
+        (Fault.WRONG_SHAPE, "broke off", None),
+        (Fault.HTML, "broke off", None),
+        (Fault.EMPTY, "broke off", None),
+        (Fault.ENDLESS_LINE, "can't be understood", None),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False], ids=["model named", "model asked for"])
+async def test_every_fault_before_the_first_text_says_whether_to_try_again(
+    server: LanguageServer, fault: Fault, problem: str, retry_in: float | None, named: bool
+) -> None:
+    server.retry_after = 7
+    async with connected(
+        server, model="tiny" if named else None, timeout_seconds=1.0 if fault is Fault.HANGS else 20.0
+    ) as model:
+        await server.switch(fault)
+        with pytest.raises(ReplyError, match=problem if named else ".") as caught:
+            await collect(model)
+        assert caught.value.retry_in == retry_in
+        await server.switch(Fault.NONE)
+        assert "".join(await collect(model)) == "It is noon. Time to eat.", "as soon as the server works"
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [(Fault.STALLS, "no text in time"), (Fault.BREAKS_OFF, "broke off"), (Fault.ENDS_EARLY, "broke off")],
+)
+async def test_a_reply_that_breaks_off_is_told_after_its_beginning(
+    server: LanguageServer, monkeypatch: pytest.MonkeyPatch, fault: Fault, problem: str
+) -> None:
+    monkeypatch.setattr("simplevoice.llm.openai.STALL_SECONDS", 0.1)
+    server.fault = fault
+    async with connected(server) as model:
+        reply = model.reply(MESSAGES, "en")
+        assert [await anext(reply), await anext(reply)] == ["It is ", "noon. "]
+        with pytest.raises(ReplyError, match=problem):
+            await anext(reply)
+
+
+async def test_a_reply_without_end_is_cut_off(server: LanguageServer) -> None:
+    server.fault = Fault.ENDLESS_REPLY
+    async with connected(server, model="tiny", max_tokens=10) as model:
+        assert len("".join(await collect(model))) == 160
+        async with asyncio.timeout(5):
+            await server.gone.wait()
+
+
+async def test_reasoning_without_end_is_cut_off(server: LanguageServer) -> None:
+    async def reason(request: web.Request, response: web.StreamResponse) -> None:
+        while True:
+            await response.write(event(delta={"reasoning_content": "Hm. " * 5000}))
+
+    server.answers = [reason]
+    async with connected(server, timeout_seconds=20) as model:
+        with pytest.raises(ReplyError, match="can't be understood"):
+            await collect(model)
 
 
 async def test_a_server_that_is_not_there_is_told_as_a_failure_and_asked_again(server: LanguageServer) -> None:

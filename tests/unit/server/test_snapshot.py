@@ -5,7 +5,6 @@ import pytest
 from simplevoice.engine import EngineHealth
 from simplevoice.protocol import TextMessage
 from simplevoice.server.app import start_service
-from simplevoice.tts.policy import SpeechHealth
 from tests.unit.server.conftest import Start
 from tests.unit.server.test_metrics import scrape
 
@@ -49,7 +48,7 @@ async def test_how_the_engines_are(daemon: Start, monkeypatch: pytest.MonkeyPatc
     health: dict[str, Any] = {
         "transcriber": EngineHealth("whisper", "ready", "base", "cpu int8", waiting=3),
         "model": EngineHealth("echo", "degraded"),
-        "speaker": SpeechHealth(engine="edge", state="degraded", active="espeak", breaker="open"),
+        "speaker": EngineHealth(engine="edge", state="degraded", active="espeak", breaker="open"),
     }
     for name, found in health.items():
         monkeypatch.setattr(getattr(service.fakes, name), "health", lambda found=found: found)

@@ -11,7 +11,6 @@ from simplevoice.engine import EngineHealth
 from simplevoice.server import supervision as supervision_module
 from simplevoice.server.keys import SERVICE
 from simplevoice.server.supervision import Supervision, describe, supervised
-from simplevoice.tts.policy import SpeechHealth
 from tests.fakes.engines import FakeEngines
 from tests.unit.server.conftest import Start
 
@@ -19,7 +18,7 @@ from tests.unit.server.conftest import Start
 async def test_the_status_tells_connections_and_engines(daemon: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service = await daemon()
     assert describe(service.app) == "running: 0 connections; stt fake ready, llm fake ready, tts fake ready"
-    spoken_locally = SpeechHealth(engine="edge", state="degraded", active="espeak", breaker="open")
+    spoken_locally = EngineHealth(engine="edge", state="degraded", active="espeak", breaker="open")
     monkeypatch.setattr(service.fakes.speaker, "health", lambda: spoken_locally)
     monkeypatch.setattr(service.fakes.model, "health", lambda: EngineHealth("llama", "failed"))
     line = await service.connect()

@@ -13,8 +13,7 @@ from simplevoice.stt import ENGINES, Transcriber, create
 def test_every_engine_of_the_table_is_made_unloaded(name: str) -> None:
     engine = create(SttConfig(engine=name), ModelsConfig())  # type: ignore[arg-type]  # a key of the table
     assert isinstance(engine, Transcriber)
-    assert engine.name == name
-    assert engine.health().state == "stopped"
+    assert (engine.health().engine, engine.health().state) == (name, "stopped")
 
 
 def test_the_remote_engine_does_not_import_whisper() -> None:

@@ -4,10 +4,10 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from simplevoice.breaker import Breaker
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.errors import ErrorCode, SpeechBrokenOffError, SpeechError, WeightsUnavailableError
 from simplevoice.tts import SpeechChunk, Voice
-from simplevoice.tts.breaker import Breaker
 from simplevoice.tts.policy import SpeechPolicy, create_policy
 from tests.fakes.speakers import ScriptedSpeaker
 

@@ -1,4 +1,4 @@
-from simplevoice.tts.breaker import Breaker
+from simplevoice.breaker import Breaker
 
 
 class Clock:
@@ -88,3 +88,11 @@ def test_a_closed_one_has_nothing_to_probe() -> None:
     breaker = Breaker(1, 30, Clock())
     breaker.probe()
     assert state(breaker) == "closed"
+
+
+def test_it_can_be_opened_at_once() -> None:
+    clock = Clock()
+    breaker = Breaker(3, 30, clock)
+    breaker.open()
+    assert state(breaker) == "open"
+    assert breaker.probe_in == 30

@@ -47,5 +47,9 @@ class Breaker:
         """Note a failure. Open when it was one too many, or when it was the probe's."""
         self._failures += 1
         if self._state == "half_open" or (self._state == "closed" and self._failures >= self._limit):
-            self._state = "open"
-            self._opened_at = self._clock()
+            self.open()
+
+    def open(self) -> None:
+        """Open, as after a failure too many: the service is known to be gone."""
+        self._state = "open"
+        self._opened_at = self._clock()
