@@ -181,7 +181,7 @@ class Turn:
         if self._interrupted or (self.concluded and not self._playback.begun):
             return
         self._interrupted = True
-        log.info("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
+        log.debug("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
         self._report("interrupted", reason or "disconnected")
         heard = self._playback.heard(self._pieces, played_ms)
         if self._heard:

@@ -85,7 +85,8 @@ async def _serve(request: web.Request, socket: ClientSocket, config: Config, cli
     try:
         await _converse(request, socket, connection, settings, config)
     except SimpleVoiceError as error:
-        log.warning("turned_away", connection_id=connection.id, code=error.code, error=str(error))
+        write = log.info if isinstance(error, ClientError) else log.warning
+        write("turned_away", connection_id=connection.id, code=error.code, error=str(error))
         await connection.send(error_message(error, settings.language))
         await connection.close(CLOSE_CODES.get(error.code, CLOSE_INTERNAL_ERROR), str(error.code))
     finally:
