@@ -1,4 +1,4 @@
-"""Where settings come from: TOML files, then the environment, then flags; the last one that names a setting wins.
+"""Where settings come from: TOML files, the environment, credentials of systemd, flags; the last that names one wins.
 
 Every value of every source is checked, also one that a later source overrides, and all problems are told at once.
 """
@@ -103,7 +103,10 @@ def load(
     reader = _Reader()
     for file in _files(system_file, config_file):
         _read_file(reader, file)
-    _read_environment(reader, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    _read_environment(reader, environ)
+    if folder := environ.get("CREDENTIALS_DIRECTORY"):
+        _read_credentials(reader, Path(folder))
     _read_flags(reader, flags)
     config = _build(reader.values)
     if problems := reader.problems or list(_contradictions(config)):
@@ -162,6 +165,21 @@ def _read_environment(reader: _Reader, environ: Mapping[str, str]) -> None:
             reader.take(known[variable], environ[variable], variable, text=True)
         elif variable.startswith(PREFIX) and variable not in {*known, *CLIENT_VARIABLES}:
             reader.unknown("variable", variable, known, "environment")
+
+
+def _read_credentials(reader: _Reader, folder: Path) -> None:
+    """Take secrets that systemd hands over, each in a file named as its key; an empty one sets none."""
+    for setting in SETTINGS.values():
+        file = folder / setting.key
+        if not setting.secret or not file.exists():
+            continue
+        try:
+            value = file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reader.problems.append(f"credential {setting.key}: can't be read: {type(error).__name__}")
+            continue
+        if value:
+            reader.take(setting, value, f"credential {setting.key}", text=True)
 
 
 def _read_flags(reader: _Reader, flags: Mapping[str, object]) -> None:

@@ -103,12 +103,15 @@ _REFERENCE_HEAD = f"""\
 
 <!-- Made by `make docs` from simplevoice/config.py; change it there. -->
 
-simplevoice needs no configuration. Every setting can be given in four ways; the last one that names it wins:
+simplevoice needs no configuration. Every setting can be given in four ways, a secret in five. The last one that names
+it wins:
 
 1. `{SYSTEM_FILE}`, where it exists,
 2. the TOML file of `--config FILE` (or of the variable `SIMPLEVOICE_CONFIG`),
 3. an environment variable,
-4. a flag of `simplevoice serve`.
+4. for a secret, a credential of systemd named as the key, such as `llm.api_key` (see
+   [operations.md](operations.md)),
+5. a flag of `simplevoice serve`.
 
 ```console
 $ simplevoice serve --port 9000 --path-prefix /api/v1

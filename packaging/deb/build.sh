@@ -38,6 +38,7 @@ for unit in "$top"/systemd/*.service "$top"/systemd/*.socket; do
     put 644 "$unit" "/lib/systemd/system/$(basename "$unit")"
     sed -i 's:/usr/local/bin/:/usr/bin/:' "$root/lib/systemd/system/$(basename "$unit")"
 done
+put 644 "$top/systemd/simplevoice.sysusers" /usr/lib/sysusers.d/simplevoice.conf
 put 644 "$top/systemd/simplevoice.toml" /etc/simplevoice/simplevoice.toml
 
 doc=/usr/share/doc/simplevoice
@@ -47,6 +48,7 @@ for page in "$top"/docs/*.md; do
     put 644 "$page" "$doc/docs/$(basename "$page")"
 done
 put 644 "$top/systemd/README.md" "$doc/systemd/README.md"
+put 644 "$top/systemd/gpu.conf" "$doc/systemd/gpu.conf"
 put 644 "$top/CHANGELOG.md" "$doc/CHANGELOG.md"
 gzip -9n >"$root$doc/changelog.gz" <<END
 simplevoice ($version) stable; urgency=medium

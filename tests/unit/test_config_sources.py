@@ -234,3 +234,23 @@ def test_a_remote_fallback_needs_a_server_too(toml: Path) -> None:
     assert problems(toml) == [
         "llm.fallbacks[1].engine is openai; it needs llm.fallbacks[1].base_url or llm.fallbacks[1].api_key"
     ]
+
+
+def test_secrets_come_as_credentials_of_systemd(tmp_path: Path) -> None:
+    (tmp_path / "llm.api_key").write_text("key-of-a-file\n")
+    (tmp_path / "stt.api_key").write_text("\n")
+    (tmp_path / "server.port").write_text("no secret")
+    (tmp_path / "anything").write_text("of somebody else's")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "SIMPLEVOICE_LLM_API_KEY": "key-of-the-environment"}
+    settings = read(environ=environ)
+    assert settings.config.llm.api_key == "key-of-a-file"
+    assert settings.origins["llm.api_key"] == "credential llm.api_key"
+    assert settings.config.stt.api_key is None
+    assert settings.config.server.port == Config().server.port
+    assert read(environ=environ, flags={"llm.api_key": "of-a-flag"}).config.llm.api_key == "of-a-flag"
+
+
+def test_a_credential_that_is_no_text_is_a_problem_that_does_not_show_it(tmp_path: Path) -> None:
+    (tmp_path / "llm.api_key").write_bytes(b"\xffsecret")
+    [problem] = problems(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert problem == "credential llm.api_key: can't be read: UnicodeDecodeError"
