@@ -207,6 +207,7 @@ class Pipeline:
         self.progress.stt = self._engines.transcriber.engine_for(self.request.language)
         transcript = await self._engines.transcriber.transcribe(audio, self.request.language)
         self.progress.transcribe = self.elapsed_ms()
+        self.progress.stt = transcript.engine or self.progress.stt
         judged = verdict(transcript)
         if judged == "ok":
             return Heard(transcript.text)

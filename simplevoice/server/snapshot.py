@@ -10,12 +10,12 @@ from prometheus_client.registry import Collector
 
 from simplevoice import __version__
 from simplevoice.breaker import BreakerState
-from simplevoice.engine import EngineState
+from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.registry import ConnectionRegistry, ConnectionState
 from simplevoice.server.lifecycle import Lifecycle, Phase
 from simplevoice.server.live import Live
 from simplevoice.server.traffic import Traffic
-from simplevoice.service import SimpleVoiceService
+from simplevoice.service import ServiceHealth, SimpleVoiceService
 
 
 class Snapshot(Collector):
@@ -43,6 +43,7 @@ class Snapshot(Collector):
         """Ask everybody."""
         yield from self._daemon()
         yield from self._connected()
+        yield from self._turns()
         yield from self._engines()
         yield from self._bytes()
 
@@ -71,18 +72,25 @@ class Snapshot(Collector):
             "outgoing_queue_fullest_bytes", "Size of what waits on the fullest connection.", {(): max(sizes, default=0)}
         )
 
+    def _turns(self) -> Iterator[Metric]:
+        turnstile = self._service.turnstile
+        yield _gauge("turns_in_progress", "Turns that hold a place.", {(): turnstile.in_progress})
+        yield _gauge("turns_waiting", "Turns that wait for a place.", {(): turnstile.waiting})
+        yield _gauge("turns_limit", "Turns that may be in progress at once.", {(): turnstile.places})
+
     def _engines(self) -> Iterator[Metric]:
-        health = self._service.health()
-        engines = {role: getattr(health, role) for role in health.__struct_fields__}
-        info = {(role, e.engine, e.model or "", e.device or ""): 1 for role, e in engines.items()}
-        yield _gauge("engine_info", "Who works at what, with what.", info, "role", "engine", "model", "device")
-        states = {(role, state): state == e.state for role, e in engines.items() for state in get_args(EngineState)}
-        yield _gauge("engine_state", "State of each engine.", states, "role", "state")
-        waiting = {(role,): e.waiting for role, e in engines.items()}
-        yield _gauge("engine_waiting_requests", "Requests that wait for a place in the engine.", waiting, "role")
-        broken = {role: b for role, e in engines.items() if (b := e.breaker)}
-        breakers = {(role, state): state == b for role, b in broken.items() for state in get_args(BreakerState)}
-        yield _gauge("breaker_state", "State of the breaker before an engine.", breakers, "role", "state")
+        engines = list(_ranked(self._service.health()))
+        info = {(role, rank, e.engine, e.model or "", e.device or ""): 1 for role, rank, e in engines}
+        yield _gauge("engine_info", "Who works at what, with what.", info, "role", "rank", "engine", "model", "device")
+        states = {(role, rank, s): s == e.state for role, rank, e in engines for s in get_args(EngineState)}
+        yield _gauge("engine_state", "State of each engine.", states, "role", "rank", "state")
+        waiting = {(role, rank): e.waiting for role, rank, e in engines}
+        yield _gauge(
+            "engine_waiting_requests", "Requests that wait for a place in the engine.", waiting, "role", "rank"
+        )
+        guarded = [(role, rank, e.breaker) for role, rank, e in engines if e.breaker is not None]
+        breakers = {(role, rank, state): state == b for role, rank, b in guarded for state in get_args(BreakerState)}
+        yield _gauge("breaker_state", "State of the breaker before an engine.", breakers, "role", "rank", "state")
         seconds = {(role,): seconds for role, seconds in self._service.load_seconds.items()}
         yield _gauge("engine_load_seconds", "How long it took last to load and warm up.", seconds, "role")
 
@@ -92,6 +100,14 @@ class Snapshot(Collector):
         yield _counter("received_bytes", "Size of messages from clients; audio in base64 is text.", received, "kind")
         sent = {("text",): traffic.text_out, ("binary",): traffic.binary_out}
         yield _counter("sent_bytes", "Size of messages to clients; audio in base64 is text.", sent, "kind")
+
+
+def _ranked(health: ServiceHealth) -> Iterator[tuple[str, str, EngineHealth]]:
+    """Give each role's engine, rank 0, and those that stand by for it."""
+    for role in health.__struct_fields__:
+        first: EngineHealth = getattr(health, role)
+        for rank, engine in enumerate((first, *first.fallbacks)):
+            yield role, str(rank), engine
 
 
 L = TypeVar("L", bound=tuple[str, ...])

@@ -27,6 +27,8 @@ class Transcript(msgspec.Struct, frozen=True):
     language: Language
     no_speech_probability: float | None = None
     average_log_probability: float | None = None
+    engine: str | None = None
+    """Who heard it, where several stand by."""
 
 
 class Transcriber(Engine):

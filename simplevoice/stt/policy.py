@@ -1,5 +1,6 @@
 """Which recognizer hears: the configured one, or in its place the first of its fallbacks that works."""
 
+import msgspec
 from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig, SttConfig
@@ -18,7 +19,7 @@ class TranscriptionPolicy(Failover[Transcriber], Transcriber):
         """Let the first recognizer that works hear the utterance. Raises the last one's TranscriptionError."""
         member, transcript = await self._ask(lambda engine: engine.transcribe(audio, language), language)
         member.guard.succeed()
-        return transcript
+        return msgspec.structs.replace(transcript, engine=member.engine.name)
 
     async def _try(self, engine: Transcriber) -> None:
         await engine.transcribe(AudioSegment.silent(PROBE_MS, frame_rate=INPUT_SAMPLE_RATE), "en")

@@ -5,6 +5,7 @@ import pytest
 from simplevoice.engine import EngineHealth
 from simplevoice.protocol import TextMessage
 from simplevoice.server.app import start_service
+from simplevoice.server.keys import SERVICE
 from tests.unit.server.conftest import Start
 from tests.unit.server.test_metrics import scrape
 
@@ -47,7 +48,7 @@ async def test_how_the_engines_are(daemon: Start, monkeypatch: pytest.MonkeyPatc
     service = await daemon()
     health: dict[str, Any] = {
         "transcriber": EngineHealth("whisper", "ready", "base", "cpu int8", waiting=3),
-        "model": EngineHealth("echo", "degraded"),
+        "model": EngineHealth("openai", "degraded", breaker="open", fallbacks=(EngineHealth("llama", "ready"),)),
         "speaker": EngineHealth(engine="edge", state="degraded", active="espeak", breaker="open"),
     }
     for name, found in health.items():
@@ -55,8 +56,28 @@ async def test_how_the_engines_are(daemon: Start, monkeypatch: pytest.MonkeyPatc
     seen = await scrape(service)
     info = {"role": "stt", "engine": "whisper", "model": "base", "device": "cpu int8"}
     assert seen("simplevoice_engine_info", **info) == 1
-    assert seen("simplevoice_engine_state", role="llm", state="degraded") == 1
-    assert seen("simplevoice_engine_state", role="llm") == 1
+    assert seen("simplevoice_engine_state", role="llm", rank="0", state="degraded") == 1
+    assert seen("simplevoice_engine_state", role="llm", rank="0") == 1
+    assert seen("simplevoice_engine_info", role="llm", rank="1", engine="llama") == 1
+    assert seen("simplevoice_engine_state", role="llm", rank="1", state="ready") == 1
+    assert seen("simplevoice_breaker_state", role="llm", state="open") == 1
     assert seen("simplevoice_engine_waiting_requests", role="stt") == 3
     assert seen("simplevoice_breaker_state", role="tts", state="open") == 1
     assert seen("simplevoice_breaker_state", role="tts") == 1
+
+
+async def test_turns_that_find_no_place(daemon: Start) -> None:
+    service = await daemon()
+    service.app[SERVICE].turnstile.resize(1, 10.0)
+    service.fakes.model.gate.shut()
+    for name in ("a", "b"):
+        line = await service.connect(connection_id=name)
+        await line.say(TextMessage(text="hello"))
+        await line.say('{"type": "ping"}')
+        while (await line.next()).__struct_config__.tag != "pong":
+            pass
+    seen = await scrape(service)
+    assert seen("simplevoice_turns_limit") == 1
+    assert seen("simplevoice_turns_in_progress") == 1
+    assert seen("simplevoice_turns_waiting") == 1
+    service.fakes.model.gate.opened.set()

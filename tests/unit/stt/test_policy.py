@@ -16,6 +16,8 @@ async def test_the_fallback_hears_when_the_first_recognizer_is_down() -> None:
     for _ in range(2):
         assert (await policy.transcribe(tone(500), "en")).text == "two"
     assert len(first.received) == 2
+    second.name = "second"
+    assert (await policy.transcribe(tone(500), "en")).engine == "second", "it is told who heard"
     second.error = TranscriptionError("down too")
     with pytest.raises(TranscriptionError):
         await policy.transcribe(tone(500), "en")
