@@ -32,12 +32,14 @@ QUIET = (
     "httpx2",
     "huggingface_hub",
     "openai",
-    "opentelemetry",
     "piper",
     "pydub",
     "urllib3",
 )
 """Libraries that tell at info what only their authors want to know, and at debug what was said, and with which key."""
+
+NOISY = ("opentelemetry",)
+"""It warns of each try to reach its collector. That spans were lost it tells as an error."""
 
 OFF = ("aiohttp.access",)
 """One line a turn is logged instead, with the stage times."""
@@ -81,6 +83,7 @@ def set_levels(config: LoggingConfig) -> None:
     wanted = {
         "": level,
         **dict.fromkeys(QUIET, max(level, logging.WARNING)),
+        **dict.fromkeys(NOISY, logging.ERROR),
         **dict.fromkeys(OFF, logging.CRITICAL + 1),
     }
     for item in config.levels:

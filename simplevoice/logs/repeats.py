@@ -1,4 +1,4 @@
-"""Keeps a line that comes again and again from filling the log: it is written once, then counted for a while."""
+"""Keeps a line that comes again and again from filling the log: it is written a few times, then counted for a while."""
 
 import logging
 import time
@@ -6,15 +6,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 WINDOW_SECONDS = 10.0
+WRITTEN = 5
+"""Of the same line in a window; what comes now and then is no flood."""
 MOST_REMEMBERED = 1000
 """Different lines within a window; the oldest is forgotten first."""
 
 
 class _Line:
-    """A line that was written, and what came of the same kind since."""
+    """A line that was written, and what was left out of the same kind since."""
 
     def __init__(self, until: float) -> None:
         self.until = until
+        self.written = 1
         self.repeated = 0
         self.last: logging.LogRecord | None = None
 
@@ -39,8 +42,12 @@ class Repeats:
             return
         key = _key(record)
         if line := self._lines.get(key):
-            line.repeated += 1
-            line.last = record
+            if line.written < WRITTEN:
+                line.written += 1
+                yield record
+            else:
+                line.repeated += 1
+                line.last = record
             return
         if len(self._lines) >= MOST_REMEMBERED:
             yield from self._forget_oldest()

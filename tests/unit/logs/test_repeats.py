@@ -6,6 +6,12 @@ from simplevoice.logs import repeats
 from simplevoice.logs.repeats import WINDOW_SECONDS, Repeats
 
 
+@pytest.fixture(autouse=True)
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write one line of a kind, but where a test says something else."""
+    monkeypatch.setattr(repeats, "WRITTEN", 1)
+
+
 class Clock:
     now = 100.0
 
@@ -90,3 +96,12 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     list(seen.take(record("second")))
     assert told(seen.take(record("third"))) == [("first", 1), ("third", 0)]
     assert told(seen.take(record("first"))) == [("first", 0)]
+
+
+def test_what_comes_now_and_then_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "WRITTEN", 3)
+    clock = Clock()
+    seen = Repeats(clock)
+    assert [len(list(seen.take(record("lost")))) for _ in range(5)] == [1, 1, 1, 0, 0]
+    clock.now += WINDOW_SECONDS
+    assert told(seen.over()) == [("lost", 2)]
