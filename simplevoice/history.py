@@ -14,6 +14,8 @@ class Exchange:
 
     user: str
     assistant: str
+    goes_on: bool = False
+    """Whether the user spoke on before anything was heard: what comes next belongs to it."""
 
 
 class History:
@@ -32,6 +34,13 @@ class History:
         exchange = Exchange(user, assistant)
         self._exchanges.append(exchange)
         return exchange
+
+    def give_up(self) -> None:
+        """Ask no more for an answer to what has none: the user was told that there will be none."""
+        for exchange in reversed(self._exchanges):
+            if exchange.assistant:
+                break
+            exchange.goes_on = False
 
     def clear(self) -> None:
         """Forget everything."""

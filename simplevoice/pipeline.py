@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, aclosing
+from functools import partial
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -170,6 +171,8 @@ class Pipeline:
         self._pieces: asyncio.Queue[Piece | EngineError | None] = asyncio.Queue(PIECES_AHEAD)
         self._spoken: asyncio.Queue[_SpokenPiece | EngineError | None] = asyncio.Queue(UTTERANCES_AHEAD)
         self._written: list[str] = []
+        self._delivering = 0
+        """The piece of the reply whose sound is encoded."""
 
     async def run(self) -> None:
         """Run the turn to its end. Raises AudioError, TranscriptionError, ReplyError or SpeechError."""
@@ -289,21 +292,31 @@ class Pipeline:
     async def _deliver(self) -> int:
         """Stage three: encode and hand out, in order; gives the duration of the whole reply in ms."""
         encoder = SpeechEncoder(self.request.audio_format, streaming=self.request.streaming)
-        piece = 0
-        while (spoken := _or_raise(await self._spoken.get())) is not None:
-            piece = spoken.piece.index
-            while (chunk := _or_raise(await spoken.chunks.get())) is not None:
-                if chunk.engine not in self.progress.tts:
-                    self.progress.tts += (chunk.engine,)
-                before = encoder.duration_ms
-                data = await asyncio.to_thread(encoder.push, chunk.data, chunk.codec, chunk.sample_rate)
-                await self._hand_out(data, piece, encoder.duration_ms - before)
-        before = encoder.duration_ms
-        data = await asyncio.to_thread(encoder.flush)
-        await self._hand_out(data, piece, encoder.duration_ms - before)
+        failure: EngineError | None = None
+        try:
+            while (spoken := _or_raise(await self._spoken.get())) is not None:
+                await self._deliver_piece(spoken, encoder)
+        except EngineError as error:
+            failure = error
+        if self.progress.tts:  # the encoder still holds a part of what was spoken, also before a failure
+            await self._encode(encoder, encoder.flush)
+        if failure is not None:
+            raise failure
         if encoder.duration_ms <= 0:
             raise SpeechError("the engines gave no speech")
         return encoder.duration_ms
+
+    async def _deliver_piece(self, spoken: _SpokenPiece, encoder: SpeechEncoder) -> None:
+        while (chunk := _or_raise(await spoken.chunks.get())) is not None:
+            self._delivering = spoken.piece.index
+            if chunk.engine not in self.progress.tts:
+                self.progress.tts += (chunk.engine,)
+            await self._encode(encoder, partial(encoder.push, chunk.data, chunk.codec, chunk.sample_rate))
+
+    async def _encode(self, encoder: SpeechEncoder, step: Callable[[], bytes]) -> None:
+        before = encoder.duration_ms
+        data = await asyncio.to_thread(step)
+        await self._hand_out(data, self._delivering, encoder.duration_ms - before)
 
     async def _hand_out(self, data: bytes, piece: int, duration_ms: float) -> None:
         if data and self.progress.first_audio is None:

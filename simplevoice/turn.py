@@ -185,7 +185,7 @@ class Turn:
         self._report("interrupted", reason or "disconnected")
         heard = self._playback.heard(self._pieces, played_ms)
         if self._heard:
-            self._remember(heard)
+            self._remember(heard).goes_on = reason == "speech" and not heard
         self.halt()
         await self._connection.discard(self.id)
         if reason is not None:
@@ -251,6 +251,8 @@ class Turn:
         await self._released.wait()
         if self._chunks:
             self._remember(self._playback.heard(self._pieces, math.inf))
+        else:
+            self._context.history.give_up()
         self._report(_outcome(error), error.code, str(error))
         await self._send_last(error_message(error, self.request.language, self.id))
 
@@ -355,7 +357,7 @@ class Turn:
             )
         )
 
-    def _remember(self, reply: str) -> None:
+    def _remember(self, reply: str) -> Exchange:
         """Keep the exchange, or change what is kept of it."""
         if self._exchange is not None:
             self._exchange.assistant = reply
@@ -363,6 +365,7 @@ class Turn:
             self._exchange = Exchange(self._heard, reply)
         else:
             self._exchange = self._context.history.add(self._heard, reply)
+        return self._exchange
 
     def _timings(self) -> Timings:
         return self._pipeline.progress.timings(self._pipeline.elapsed_ms(), self.endpoint_ms)

@@ -55,18 +55,35 @@ def build_messages(
 ) -> list[ChatMessage]:
     """Put together the system prompt, the latest exchanges that fit into so many tokens, and what was said now.
 
-    What was said now counts too, and always stands. An exchange of which nothing was heard is left out.
+    What was said now counts too, and always stands. What was said before and not answered belongs to what the user
+    said next, if that went on with it, and else is left out.
     """
+    answered, unanswered = _joined(exchanges)
+    while unanswered and estimate_tokens(" ".join([*unanswered, text])) > max_history_tokens:
+        unanswered.pop(0)
+    text = " ".join([*unanswered, text])
     budget = max_history_tokens - estimate_tokens(text)
     remembered: list[tuple[ChatMessage, ChatMessage]] = []
-    for exchange in reversed(exchanges):
-        budget -= estimate_tokens(exchange.user) + estimate_tokens(exchange.assistant)
+    for user, assistant in reversed(answered):
+        budget -= estimate_tokens(user) + estimate_tokens(assistant)
         if budget < 0:
             break
-        if exchange.assistant:
-            remembered.append((ChatMessage("user", exchange.user), ChatMessage("assistant", exchange.assistant)))
+        remembered.append((ChatMessage("user", user), ChatMessage("assistant", assistant)))
     return [
         ChatMessage("system", system_prompt(language, instructions)),
         *chain.from_iterable(reversed(remembered)),
         ChatMessage("user", text),
     ]
+
+
+def _joined(exchanges: Sequence[Exchange]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Put together what was said in parts and answered once, and give what is still to be answered."""
+    answered: list[tuple[str, str]] = []
+    parts: list[str] = []
+    for exchange in exchanges:
+        parts.append(exchange.user)
+        if exchange.assistant:
+            answered.append((" ".join(parts), exchange.assistant))
+        if exchange.assistant or not exchange.goes_on:
+            parts = []
+    return answered, parts

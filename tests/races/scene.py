@@ -55,3 +55,13 @@ async def rest() -> None:
     """Let everything run that can; no thread is waited for."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+class Clock:
+    """The time in which replies are played."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now

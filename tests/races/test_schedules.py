@@ -28,7 +28,7 @@ from tests.fakes.client import FakeClient, connected, with_changes
 from tests.fakes.engines import FakeEngine, FakeEngines, FakeModel, FakeSpeaker, FakeTranscriber
 from tests.races.engines import LoudnessModel, silence, speech
 from tests.races.law import assert_lawful, assert_remembered
-from tests.races.scene import PCM, rest
+from tests.races.scene import PCM, Clock, rest
 
 CONFIG = with_changes(Config(), "limits", history_turns=1000)
 
@@ -107,16 +107,6 @@ class InlineExecutor(ThreadPoolExecutor):
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
-
-
-class Clock:
-    """The time in which replies are played."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 ACTIONS = st.one_of(

@@ -5,12 +5,14 @@ from typing import Any, get_args
 
 import pytest
 
+from simplevoice import playback
 from simplevoice.config import Config
-from simplevoice.errors import ErrorCode
+from simplevoice.errors import ErrorCode, ReplyError
 from simplevoice.protocol import (
     AudioChunk,
     AudioEnd,
     ErrorMessage,
+    Interrupt,
     Interrupted,
     SessionUpdate,
     SpeechEnd,
@@ -22,7 +24,7 @@ from simplevoice.protocol import (
 from simplevoice.stt import Transcript
 from tests.fakes.client import FakeClient, with_changes
 from tests.races.engines import SPEAKING_STAGES, STAGES, Manner, TroubledEngines, silence, speech
-from tests.races.scene import PCM, converse, play, rest, scene
+from tests.races.scene import PCM, Clock, converse, play, rest, scene
 
 PLAIN = with_changes(Config(), "turns", early_transcription=False)
 """Without evidence 500 ms of silence, whole frames of it, end a turn."""
@@ -118,9 +120,59 @@ async def test_words_that_come_a_frame_before_the_speech_resumes_end_the_turn() 
         cut = await client.next(Interrupted)
         assert cut.heard_text == ""
         await client.next(VoiceResponse)
-        # It was understood, so it is remembered, and not heard again.
+        # It was understood, so it is not heard again; and nothing of the answer was, so it is still to be answered.
         assert client.history.exchanges[0].user == "are we there yet?"
         assert spoken_ms(fakes) == UTTERANCE
+        assert fakes.model.received[-1][-1].content == "are we there yet? or not?"
+
+
+async def test_speech_into_an_answer_that_was_heard_is_a_question_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(playback, "time", clock)
+    fakes = TroubledEngines()
+    trouble = fakes.trouble("speaker of the next piece")
+    async with scene(fakes, PLAIN, **VAD) as client:
+        await client.say(PCM)
+        await client.say(TextMessage(text="tell me a story"))
+        await trouble.reached.wait()
+        await client.next(AudioChunk, 2)
+        clock.now += 1.0
+        hears(fakes, "enough")
+        await speak(client)
+        assert (await client.next(Interrupted)).heard_text == "It is noon."
+        await client.next(VoiceResponse)
+        said = [message.content for message in fakes.model.received[-1][-3:]]
+        assert said == ["tell me a story", "It is noon.", "enough"]
+
+
+async def test_what_the_client_interrupted_is_not_asked_again() -> None:
+    fakes = TroubledEngines()
+    trouble = fakes.trouble("model")
+    async with scene(fakes) as client:
+        await client.say(TextMessage(text="tell me a story"))
+        await trouble.reached.wait()
+        await client.say(Interrupt())
+        await client.next(Interrupted)
+        await converse(client, "what time is it")
+        assert fakes.model.received[-1][-1].content == "what time is it"
+
+
+async def test_what_failed_is_not_asked_again_nor_what_it_went_on_with() -> None:
+    fakes = TroubledEngines()
+    first = fakes.trouble("model")
+    async with scene(fakes, PLAIN, **VAD) as client:
+        await client.say(PCM)
+        hears(fakes, "tell me")
+        await speak(client)
+        await first.reached.wait()
+        hears(fakes, "a story")
+        failing = fakes.trouble("model", error=ReplyError("told to fail"))
+        failing.go.set()
+        await speak(client)
+        await client.next(ErrorMessage)
+        assert fakes.model.received[-1][-1].content == "tell me a story"
+        await converse(client, "what time is it")
+        assert fakes.model.received[-1][-1].content == "what time is it"
 
 
 async def test_words_that_come_a_frame_after_the_speech_resumed_do_not() -> None:

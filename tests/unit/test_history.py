@@ -68,3 +68,13 @@ def test_an_unused_session_is_forgotten() -> None:
     assert store.open("a").exchanges
     clock.now = 28.0
     assert not store.open("a").exchanges
+
+
+def test_what_is_given_up_is_not_gone_on_with() -> None:
+    history = History(5)
+    history.add("What", "").goes_on = True
+    history.add("time is it?", "Noon.")
+    history.add("And", "").goes_on = True
+    history.add("now?", "").goes_on = True
+    history.give_up()
+    assert [exchange.goes_on for exchange in history.exchanges] == [True, False, False, False]

@@ -1,6 +1,7 @@
 import asyncio
 import struct
 import time
+from typing import get_args
 
 import pytest
 from pydub import AudioSegment
@@ -23,6 +24,7 @@ from simplevoice.pipeline import (
     Typed,
     Utterance,
 )
+from simplevoice.speech.codec import decode
 from simplevoice.stt import Transcript
 from simplevoice.tts import Voice
 from simplevoice.types import AudioFormat
@@ -213,3 +215,35 @@ async def test_stages_are_measured_from_the_end_of_the_users_audio() -> None:
     times = [stages.decode, stages.transcribe, stages.first_text, stages.first_audio]
     assert all(t is not None and 10_000 <= t < 15_000 for t in times)
     assert times == sorted(times, key=lambda t: t or 0)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("audio_format", get_args(AudioFormat))
+async def test_what_was_spoken_before_a_failure_is_whole_in_every_format(
+    audio_format: AudioFormat, streaming: bool
+) -> None:
+    fakes = FakeEngines()
+    fakes.speaker.fails_on = "Time to eat."
+    run = Run(fakes, request(Typed("hello"), audio_format, streaming))
+    with pytest.raises(SpeechError):
+        await run.pipeline.run()
+    chunks = [event for event in run.events if isinstance(event, Audio)]
+    assert {chunk.piece for chunk in chunks} == {0}
+    sound = b"".join(chunk.data for chunk in chunks)
+    if audio_format == "pcm16":
+        assert len(sound) == 24 * 2 * 200
+        return
+    assert len(decode(sound, max_seconds=1.0)) >= 200
+    if audio_format == "opus":
+        last_page = sound[sound.rindex(b"OggS") :]
+        assert last_page[5] & 4, "the stream has no end"
+
+
+@pytest.mark.parametrize("audio_format", get_args(AudioFormat))
+async def test_a_failure_before_the_first_sound_gives_not_even_a_header(audio_format: AudioFormat) -> None:
+    fakes = FakeEngines()
+    fakes.speaker.fails_on = "It is noon."
+    run = Run(fakes, request(Typed("hello"), audio_format))
+    with pytest.raises(SpeechError):
+        await run.pipeline.run()
+    assert run.of(Audio) == []

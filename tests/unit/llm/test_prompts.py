@@ -52,9 +52,33 @@ def test_what_was_said_now_always_stands() -> None:
     assert [m.role for m in messages] == ["system", "user"]
 
 
-def test_an_exchange_of_which_nothing_was_heard_is_left_out() -> None:
+def test_what_was_not_answered_and_not_gone_on_with_is_left_out() -> None:
     messages = build_messages("en", [Exchange("Stop!", ""), *PAST[:1]], "When?", max_history_tokens=1000)
-    assert "Stop!" not in [m.content for m in messages]
+    assert "Stop!" not in " ".join(m.content for m in messages)
+
+
+def test_what_was_said_in_parts_is_one_message_in_front_of_its_answer() -> None:
+    parts = [Exchange("Who", "", goes_on=True), Exchange("are", "", goes_on=True), Exchange("you?", "A voice.")]
+    messages = build_messages("en", [*PAST[1:2], *parts, *PAST[2:]], "When?", max_history_tokens=1000)
+    assert [m.content for m in messages[3:]] == ["Who are you?", "A voice.", "Why?", "Because.", "When?"]
+
+
+def test_what_is_still_to_be_answered_stands_in_front_of_what_was_said_now() -> None:
+    past = [*PAST[:1], Exchange("Tell me,", "", goes_on=True)]
+    messages = build_messages("en", past, "when?", max_history_tokens=1000)
+    assert [m.content for m in messages[1:]] == ["Who are you?", "A voice.", "Tell me, when?"]
+
+
+def test_what_was_gone_on_with_and_then_taken_back_is_left_out_whole() -> None:
+    past = [Exchange("Tell me", "", goes_on=True), Exchange("nothing.", "")]
+    assert build_messages("en", past, "When?", max_history_tokens=1000)[-1].content == "When?"
+
+
+def test_of_what_is_still_to_be_answered_as_much_stands_as_fits() -> None:
+    past = [Exchange(f"part {n}", "", goes_on=True) for n in range(20)]
+    room = estimate_tokens("part 18 part 19 now")
+    assert build_messages("en", past, "now", max_history_tokens=room)[-1].content == "part 18 part 19 now"
+    assert build_messages("en", past, "now", max_history_tokens=0)[-1].content == "now"
 
 
 @pytest.mark.parametrize(("text", "letters_per_token"), [("language " * 100, 3), ("ابجدهوز" * 100, 1.5)])
