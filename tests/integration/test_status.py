@@ -4,7 +4,9 @@ import asyncio
 import json
 from typing import Any
 
+import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from simplevoice import __version__
 from simplevoice.protocol import AudioChunk, Interrupt, Interrupted, TextMessage, Transcription, VoiceResponse
@@ -20,7 +22,7 @@ KEYS = {
 }
 CONNECTION_KEYS = {
     *("connection_id", "session_id", "language", "voice_type", "connected_at", "duration_seconds", "message_count"),
-    *("state", "turn_detection", "last_response_time_ms"),
+    *("state", "turn_detection", "last_response_time_ms", "client", "address"),
 }
 
 
@@ -93,9 +95,25 @@ async def test_a_turn_is_one_line_of_the_log_without_what_was_said(daemon: Daemo
     assert (line["session_id"], line["outcome"], line["language"]) == ("simple_logged", "answered", "en")
     stages = [line[stage] for stage in ("decode", "transcribe", "first_text", "first_audio", "total")]
     assert stages == sorted(stages)
+    assert (line["utterance"], line["stt"], line["llm"], line["tts"]) == ("recording", "whisper", "llama", "espeak")
+    assert line["audio_ms"] > 1000
+    counted = {"language": "en", "outcome": "answered", "reason": ""}
+    assert await _sample(daemon, "simplevoice_turns_total", counted) >= 1
+    heard = {"stage": "transcribe", "language": "en", "engine": "whisper"}
+    assert await _sample(daemon, "simplevoice_turn_stage_seconds_count", heard) >= 1
+    assert await _sample(daemon, "simplevoice_ready", {}) == 1
     whole_log = json.dumps(daemon.log, ensure_ascii=False).lower()
     assert "uncle claimed" not in whole_log
     assert answer.response_text.lower() not in whole_log
+
+
+async def _sample(daemon: Daemon, name: str, labels: dict[str, str]) -> float:
+    """One figure of the daemon's metrics."""
+    url = daemon.url.replace("ws://", "http://").removesuffix("/ws/simple-voice-chat") + "/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        families = text_string_to_metric_families(await response.text())
+        [value] = [s.value for f in families for s in f.samples if s.name == name and s.labels == labels]
+    return value
 
 
 async def _watched(daemon: Daemon) -> dict[str, Any]:
