@@ -25,7 +25,9 @@ SYSTEM_FILE = Path("/etc/simplevoice/simplevoice.toml")
 DEFAULT = "default"
 """The origin of what nobody set."""
 
-CLIENT_VARIABLES = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}CLIENT_URL", f"{PREFIX}CLIENT_TOKEN"})
+CLIENT_VARIABLES = frozenset(
+    f"{PREFIX}{name}" for name in ("CONFIG", "CLIENT_URL", "CLIENT_TOKEN", "CLIENT_TOKEN_FILE", "CLIENT_CA")
+)
 """Variables that the command line reads itself: the configuration file, and where its client commands connect."""
 
 

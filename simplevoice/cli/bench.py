@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from simplevoice.cli.options import SectionedCommand, with_settings
-from simplevoice.cli.target import optional_target
+from simplevoice.cli.target import Target, optional_target
 from simplevoice.config_sources import Settings
 from simplevoice.types import LANGUAGES, Language
 
@@ -75,8 +75,7 @@ def latency(
     clients: tuple[int, ...],
     language: Language | None,
     as_json: bool,
-    url: str | None,
-    token: str | None,
+    daemon: Target | None,
 ) -> None:
     """Measure how long a person waits for an answer.
 
@@ -92,12 +91,12 @@ def latency(
       simplevoice bench latency recordings/ --url ws://voice.example.org --clients 1 --clients 4
     """
     changed = [origin for origin in settings.origins.values() if origin.startswith("--")]
-    if url and changed:
+    if daemon and changed:
         raise click.UsageError(f"{changed[0]} is no setting of a daemon that runs already.")
     from simplevoice.cli.latency_bench import Plan, measure, measure_own, show  # aiohttp takes long to import
 
     plan = Plan(folder, language or settings.config.conversation.language, reps, clients or (1,))
-    report = asyncio.run(measure(plan, url, token) if url else measure_own(plan, settings))
+    report = asyncio.run(measure(plan, daemon) if daemon else measure_own(plan, settings))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)))
     else:

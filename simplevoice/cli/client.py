@@ -4,13 +4,14 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import click
 import msgspec
 
 from simplevoice import protocol
-from simplevoice.cli.target import authorization
+from simplevoice.cli.target import TOKEN_VARIABLE, Target
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
@@ -54,16 +55,22 @@ class Conversation:
 
 @asynccontextmanager
 async def converse(
-    url: str, parameters: Mapping[str, str], token: str | None, on_text: Callable[[str], None]
+    target: Target, parameters: Mapping[str, str], on_text: Callable[[str], None]
 ) -> AsyncIterator[Conversation]:
     """Connect, and close at the end. ``on_text`` gets every text message as it came. Raises ConnectionFailedError."""
-    async with aiohttp.ClientSession(headers=authorization(token)) as session:
-        websocket = await _connect(session, url, parameters)
+    async with http_session(target) as session:
+        websocket = await _connect(session, target.url, parameters)
         link = _Link(websocket, on_text)
         try:
             yield Conversation(link, await _established(link))
         finally:
             await websocket.close()
+
+
+def http_session(target: Target, **options: Any) -> aiohttp.ClientSession:
+    """Make the HTTP client that presents the token, and trusts whom it should."""
+    connector = aiohttp.TCPConnector(ssl=target.tls or True)
+    return aiohttp.ClientSession(headers=target.headers, connector=connector, **options)
 
 
 class _Link:
@@ -142,11 +149,19 @@ def describe_error(error: protocol.ErrorMessage) -> str:
 def why_unreachable(url: str, error: Exception) -> str:
     """Say in one line why there is no connection, and what to do."""
     match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=cause):
+            return f"the certificate of {url} is not trusted: {getattr(cause, 'verify_message', cause)}; see --ca"
+        case aiohttp.ClientConnectorSSLError():
+            return f"{url} does not speak TLS as it should; try ws:// or another port"
         case aiohttp.ClientConnectorError():
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.os_error)
             return f"no daemon answers at {url}: {reason}. Start one with: simplevoice serve"
         case aiohttp.ClientResponseError(status=401):
-            return "the daemon wants a valid token: use --token or SIMPLEVOICE_CLIENT_TOKEN"
+            return f"the daemon wants a valid token: use --token-file or {TOKEN_VARIABLE}"
+        case aiohttp.ClientResponseError(status=421):
+            return f"the daemon does not answer to the name in {url}; its server.allowed_hosts does not list it"
+        case aiohttp.ClientResponseError(status=429):
+            return "the daemon takes no more connections from this address, or with this token"
         case aiohttp.ClientResponseError(status=404):
             return f"{url} is not a simplevoice daemon, or has another path prefix"
         case aiohttp.ClientResponseError(status=503):

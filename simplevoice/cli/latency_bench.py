@@ -30,7 +30,7 @@ from simplevoice.cli.latency import (
 )
 from simplevoice.cli.output import console
 from simplevoice.cli.own_daemon import own_daemon
-from simplevoice.cli.target import status_url
+from simplevoice.cli.target import Target
 from simplevoice.cli.watching import EngineView, read_status
 from simplevoice.config_sources import DEFAULT, Settings
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
@@ -151,22 +151,20 @@ async def measure_own(plan: Plan, settings: Settings) -> Report:
     """Measure a daemon that is started for it, with espeak as voice where nobody chose one. Raises as ``measure``."""
     chosen = settings.origins["tts.engine"] != DEFAULT
     async with own_daemon(settings, *(() if chosen else ("--tts-engine", "espeak"))) as url:
-        return await measure(plan, url, None)
+        return await measure(plan, Target(url))
 
 
-async def measure(plan: Plan, url: str, token: str | None) -> Report:
-    """Measure the daemon of a conversation's URL. Raises ClickException without clips or daemon, AudioError."""
+async def measure(plan: Plan, daemon: Target) -> Report:
+    """Measure a daemon. Raises ClickException without clips or daemon, AudioError."""
     clips = await asyncio.to_thread(read_clips, plan.folder, plan.language)
-    status = await read_status(status_url(url), token)
+    status = await read_status(daemon)
     machine = Machine(_cores(), round(os.getloadavg()[0], 2), status.version, status.service_health)
     with Console(stderr=True).status("…", refresh_per_second=2) as progress:
-        runs = [await _run(clips * plan.repetitions, count, url, token, progress.update) for count in plan.clients]
+        runs = [await _run(clips * plan.repetitions, count, daemon, progress.update) for count in plan.clients]
     return Report(machine, runs)
 
 
-async def _run(
-    clips: Sequence[Clip], clients: int, url: str, token: str | None, progress: Callable[[str], None]
-) -> Run:
+async def _run(clips: Sequence[Clip], clients: int, daemon: Target, progress: Callable[[str], None]) -> Run:
     turns: list[TurnFigures] = []
 
     def take(figures: TurnFigures) -> None:
@@ -179,7 +177,7 @@ async def _run(
                 # Each begins with another clip.
                 first = number % len(clips)
                 spoken = [*clips[first:], *clips[:first]]
-                tasks.create_task(_call(tasks, url, token, number, spoken, take))
+                tasks.create_task(_call(tasks, daemon, number, spoken, take))
     except* ConnectionFailedError as failures:
         raise failures.exceptions[0] from None
     names = dict.fromkeys(clip.name for clip in clips)
@@ -189,8 +187,7 @@ async def _run(
 
 async def _call(
     tasks: asyncio.TaskGroup,
-    url: str,
-    token: str | None,
+    daemon: Target,
     number: int,
     clips: Sequence[Clip],
     take: Callable[[TurnFigures], None],
@@ -204,7 +201,7 @@ async def _call(
         "audio_format": "pcm16",
         "audio_transport": "binary",
     }
-    async with converse(url, parameters, token, lambda _: None) as conversation:
+    async with converse(daemon, parameters, lambda _: None) as conversation:
         caller = Caller(conversation, number)
         running = [tasks.create_task(caller.listen()), tasks.create_task(caller.speak())]
         await caller.say(clips[0])

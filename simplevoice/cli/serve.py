@@ -21,7 +21,7 @@ def serve(settings: Settings, print_config: bool) -> int:
     \b
     Examples:
       simplevoice serve
-      simplevoice serve --host 0.0.0.0 --auth-token-file tokens --path-prefix /api/v1
+      simplevoice serve --host 0.0.0.0 --auth-token-file tokens
       simplevoice serve --stt-model large-v3-turbo
       simplevoice serve --llm-base-url http://127.0.0.1:11434/v1 --llm-model qwen3
       simplevoice serve --config my.toml --print-config

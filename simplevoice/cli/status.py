@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from simplevoice.cli.target import status_url, target_options
+from simplevoice.cli.target import Target, target_options
 
 
 @click.command()
@@ -19,7 +19,7 @@ from simplevoice.cli.target import status_url, target_options
     help="Pause of --watch.",
 )
 @target_options
-def status(raw: bool, watch: bool, interval: float, url: str, token: str | None) -> int:
+def status(raw: bool, watch: bool, interval: float, daemon: Target) -> int:
     """Show what a running daemon is doing: its engines, its connections, how fast it answers.
 
     Where the daemon asks for tokens, the connections are listed only for one who has one. The exit code is 1 when no
@@ -33,10 +33,9 @@ def status(raw: bool, watch: bool, interval: float, url: str, token: str | None)
     """
     from simplevoice.cli.watching import show, watch_until_interrupted  # aiohttp takes long to import
 
-    page = status_url(url)
     if not watch:
-        return asyncio.run(show(page, token, raw=raw))
+        return asyncio.run(show(daemon, raw=raw))
     try:
-        return asyncio.run(watch_until_interrupted(page, token, interval, raw=raw))
+        return asyncio.run(watch_until_interrupted(daemon, interval, raw=raw))
     except KeyboardInterrupt:
         return 0

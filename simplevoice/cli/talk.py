@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from simplevoice.cli.sound import find_player, playable_format
-from simplevoice.cli.target import target_options
+from simplevoice.cli.target import Target, target_options
 from simplevoice.types import (
     AUDIO_FORMATS,
     INPUT_FORMATS,
@@ -49,8 +49,7 @@ class Utterance(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """Where to talk, what to ask for, and what to do with the answers."""
 
-    url: str
-    token: str | None
+    daemon: Target
     parameters: dict[str, str]
     binary: bool
     turn_seconds: float
@@ -97,8 +96,7 @@ def talk(
     session_id: str | None,
     connection_id: str | None,
     turn_seconds: float,
-    url: str,
-    token: str | None,
+    daemon: Target,
 ) -> int:
     """Send recordings or text to a running daemon, and get spoken answers.
 
@@ -131,8 +129,7 @@ def talk(
         "response_mode": "complete",
     }
     plan = Plan(
-        url=url,
-        token=token,
+        daemon=daemon,
         parameters={name: value for name, value in parameters.items() if value is not None},
         binary=binary,
         turn_seconds=turn_seconds,

@@ -37,7 +37,7 @@ async def talk_through(plan: Plan, utterances: Sequence[Utterance]) -> int:
     out = console()
     answered = 0
     on_text = click.echo if plan.raw else _ignore
-    async with converse(plan.url, plan.parameters, plan.token, on_text) as conversation:
+    async with converse(plan.daemon, plan.parameters, on_text) as conversation:
         for utterance in utterances:
             try:
                 answered += await _turn(plan, conversation, utterance, out)

@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from simplevoice.cli.client import why_unreachable
+from simplevoice.cli.client import http_session, why_unreachable
 from simplevoice.cli.output import console, duration, milliseconds
-from simplevoice.cli.target import authorization
+from simplevoice.cli.target import Target
 
 ANSWER_SECONDS = 5.0
 
@@ -43,6 +43,8 @@ class ConnectionView(msgspec.Struct, frozen=True):
     message_count: int
     state: str
     last_response_time_ms: int | None = None
+    client: str | None = None
+    address: str = "-"
 
 
 class PercentilesView(msgspec.Struct, frozen=True):
@@ -73,9 +75,10 @@ class StatusView(msgspec.Struct, frozen=True):
     performance: PerformanceView
 
 
-async def show(url: str, token: str | None, *, raw: bool) -> int:
+async def show(daemon: Target, *, raw: bool) -> int:
     """Print the status once. Raises ClickException when no daemon answers."""
-    async with _session(token) as session:
+    url = daemon.status_url
+    async with _session(daemon) as session:
         body = await _fetch(session, url)
     if raw:
         click.echo(body.decode())
@@ -84,16 +87,16 @@ async def show(url: str, token: str | None, *, raw: bool) -> int:
     return 0
 
 
-async def read_status(url: str, token: str | None) -> StatusView:
+async def read_status(daemon: Target) -> StatusView:
     """Ask for the status once. Raises ClickException when no daemon answers."""
-    async with _session(token) as session:
-        return _decode(url, await _fetch(session, url))
+    async with _session(daemon) as session:
+        return _decode(daemon.status_url, await _fetch(session, daemon.status_url))
 
 
-async def watch_until_interrupted(url: str, token: str | None, interval: float, *, raw: bool) -> int:
+async def watch_until_interrupted(daemon: Target, interval: float, *, raw: bool) -> int:
     """Print the status again and again; a daemon that is away is shown as such, and waited for."""
-    out = console()
-    async with _session(token) as session:
+    out, url = console(), daemon.status_url
+    async with _session(daemon) as session:
         if raw or not out.is_terminal:
             while True:
                 body = await _fetch(session, url)
@@ -108,9 +111,8 @@ async def watch_until_interrupted(url: str, token: str | None, interval: float, 
                 await asyncio.sleep(interval)
 
 
-def _session(token: str | None) -> aiohttp.ClientSession:
-    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-    return aiohttp.ClientSession(headers=authorization(token), timeout=timeout)
+def _session(daemon: Target) -> aiohttp.ClientSession:
+    return http_session(daemon, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
@@ -168,7 +170,7 @@ def _remarks(engine: EngineView) -> str:
 def _connections(status: StatusView) -> list[RenderableType]:
     if not status.connections:
         return []
-    table = _table("connection", "session", "speaks", "voice", "state", "turns", "last", "for")
+    table = _table("connection", "session", "speaks", "voice", "state", "turns", "last", "for", "client")
     for row in status.connections:
         last = "-" if row.last_response_time_ms is None else milliseconds(row.last_response_time_ms)
         table.add_row(
@@ -180,6 +182,7 @@ def _connections(status: StatusView) -> list[RenderableType]:
             str(row.message_count),
             last,
             duration(row.duration_seconds),
+            row.client or row.address,
         )
     return [table, ""]
 

@@ -14,6 +14,7 @@ import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from simplevoice.config import LoggingConfig
+from simplevoice.logs.masking import mask
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters, also the eight-bit ones that some terminals obey, and those that reorder what is shown."""
@@ -78,6 +79,7 @@ def _json() -> list[Processor]:
         structlog.processors.ExceptionRenderer(tracebacks),
         structlog.processors.JSONRenderer(ensure_ascii=False),
         _escape_json,
+        mask,
     ]
 
 
@@ -90,6 +92,7 @@ def _console(stream: TextIO) -> list[Processor]:
     return [
         _escape_values,
         structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=_traceback, sort_keys=False),
+        mask,
     ]
 
 

@@ -1,6 +1,7 @@
 """A daemon for client commands: a real server that speaks the protocol and answers as it is told."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -33,6 +34,8 @@ STATUS: dict[str, Any] = {
             "state": "speaking",
             "turn_detection": "none",
             "last_response_time_ms": 812,
+            "client": "hall",
+            "address": "192.0.2.1",
         }
     ],
     "service_health": {
@@ -96,8 +99,9 @@ def failure() -> protocol.ErrorMessage:
 class FakeDaemon:
     """Answers each utterance with ``answer``, and records the queries and messages that it got."""
 
-    def __init__(self, answer: Answer = lambda _: [voice_response()]) -> None:
+    def __init__(self, answer: Answer = lambda _: [voice_response()], tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
+        self._tls = tls
         self.status = STATUS
         self.token: str | None = None
         self.opening: list[Reply] | None = None
@@ -134,8 +138,8 @@ class FakeDaemon:
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            self.url = f"ws://127.0.0.1:{runner.addresses[0][1]}{PATH}"
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._tls).start()
+            self.url = f"{'wss' if self._tls else 'ws'}://127.0.0.1:{runner.addresses[0][1]}{PATH}"
             yield
         finally:
             await runner.cleanup()

@@ -16,7 +16,7 @@ from simplevoice.cli.client import ConnectionFailedError, Conversation
 from simplevoice.cli.clips import Clip
 from simplevoice.cli.latency import Spread, Summary
 from simplevoice.cli.latency_bench import Caller, Machine, Plan, Report, Run, measure, show
-from simplevoice.cli.target import chat_url
+from simplevoice.cli.target import Target, chat_url
 from simplevoice.cli.watching import EngineView
 from simplevoice.config import Config
 from simplevoice.server.app import create_app, start_service
@@ -59,7 +59,7 @@ async def test_clips_are_spoken_and_answered(daemon: tuple[str, FakeEngines], tm
     fakes.transcriber.transcript = fakes.transcriber.transcript.__class__("are we there yet?", "en")
     write(tmp_path, "en-1.wav")
     write(tmp_path, "other.wav")
-    report = await measure(plan(tmp_path, clients=2), url, None)
+    report = await measure(plan(tmp_path, clients=2), Target(url))
     [run] = report.runs
     assert report.machine.engines["stt"].engine == "fake"
     assert sorted((turn.client, turn.clip) for turn in run.turns) == [
@@ -82,7 +82,7 @@ async def test_clips_are_spoken_and_answered(daemon: tuple[str, FakeEngines], tm
 @pytest.mark.models
 async def test_silence_is_no_turn(daemon: tuple[str, FakeEngines], tmp_path: Path) -> None:
     write(tmp_path, "en-quiet.wav", speech=False)
-    [run] = (await measure(plan(tmp_path, repetitions=2), daemon[0], None)).runs
+    [run] = (await measure(plan(tmp_path, repetitions=2), Target(daemon[0]))).runs
     assert [turn.outcome for turn in run.turns] == ["no turn"] * 2
     assert run.overall.answered == 0
 
@@ -91,7 +91,7 @@ async def test_a_lost_connection_is_told(tmp_path: Path) -> None:
     write(tmp_path, "en-1.wav")
     told = pytest.raises(ConnectionFailedError, match=r"closed the connection \(1011 as told\)")
     with FakeDaemon(lambda message: [1011] if isinstance(message, bytes) else []).running() as daemon, told:
-        await measure(plan(tmp_path, clients=2), daemon.url, None)
+        await measure(plan(tmp_path, clients=2), Target(daemon.url))
 
 
 class Scripted(Conversation):
@@ -157,4 +157,4 @@ def test_tables_have_a_line_for_each_clip(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_folder_without_clips_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(click.ClickException, match="no wav"):
-        asyncio.run(measure(plan(tmp_path), "ws://127.0.0.1:1", None))
+        asyncio.run(measure(plan(tmp_path), Target("ws://127.0.0.1:1")))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -30,7 +31,7 @@ def test_everything_is_on_the_screen(daemon: FakeDaemon) -> None:
     assert lines[0] == "simplevoice 9.9.9 ● degraded up 1 h 2 min, 1 connection"
     assert "stt whisper base cpu ready" in lines
     assert "tts edge, now espeak - - degraded breaker open; no network" in lines
-    assert "kitchen simple_kitchen ar female speaking 4 812 ms 1 min 1 s" in lines
+    assert "kitchen simple_kitchen ar female speaking 4 812 ms 1 min 1 s hall" in lines
     assert lines[-1] == "12 turns; answer in 812 ms (median), 1.90 s (95 %); target < 2 seconds"
 
 
@@ -47,10 +48,12 @@ def test_json_is_what_the_daemon_said(daemon: FakeDaemon) -> None:
     assert json.loads(status(daemon.url, "--json").stdout) == STATUS
 
 
-def test_a_token_is_presented(daemon: FakeDaemon) -> None:
+def test_a_token_is_presented(daemon: FakeDaemon, tmp_path: Path) -> None:
     daemon.token = TOKEN
     assert "wants a valid token" in status(daemon.url).stderr
-    assert status(daemon.url, "--token", TOKEN).exit_code == 0
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    assert status(daemon.url, "--token-file", str(file)).exit_code == 0
 
 
 def test_no_daemon_is_exit_code_1(unused_tcp_port: int) -> None:

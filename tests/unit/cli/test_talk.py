@@ -163,10 +163,12 @@ def test_no_daemon_is_one_line_that_says_how_to_start_one(unused_tcp_port: int) 
     fails(result, "Connection refused. Start one with: simplevoice serve")
 
 
-def test_a_token_is_presented(daemon: FakeDaemon) -> None:
+def test_a_token_is_presented(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     daemon.token = TOKEN
-    fails(talk(daemon, "--text", "hello"), "the daemon wants a valid token: use --token or SIMPLEVOICE_CLIENT_TOKEN")
-    assert talk(daemon, "--text", "hello", "--token", TOKEN).exit_code == 0
+    wanted = "the daemon wants a valid token: use --token-file or SIMPLEVOICE_CLIENT_TOKEN"
+    fails(talk(daemon, "--text", "hello"), wanted)
+    monkeypatch.setenv("SIMPLEVOICE_CLIENT_TOKEN", TOKEN)
+    assert talk(daemon, "--text", "hello").exit_code == 0
 
 
 def test_another_server_is_told(daemon: FakeDaemon) -> None:

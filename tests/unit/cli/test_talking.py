@@ -10,14 +10,14 @@ import pytest
 from simplevoice import protocol
 from simplevoice.cli.talk import Plan, Utterance
 from simplevoice.cli.talking import talk_through
+from simplevoice.cli.target import Target
 from simplevoice.errors import ErrorCode
-from tests.fakes.daemon import PATH, FakeDaemon, voice_response
+from tests.fakes.daemon import FakeDaemon, voice_response
 
 
 def plan(daemon: FakeDaemon, **changes: Any) -> Plan:
     facts: dict[str, Any] = {
-        "url": daemon.url.replace("http", "ws", 1).removesuffix(PATH) + PATH,
-        "token": None,
+        "daemon": Target(daemon.url),
         "parameters": {"connection_id": "me"},
         "binary": False,
         "turn_seconds": 10.0,

@@ -7,12 +7,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from simplevoice.cli.target import Target
 from simplevoice.cli.watching import StatusView, draw, read_status, show, watch_until_interrupted
 from tests.fakes.daemon import PATH, STATUS, FakeDaemon
-
-
-def url(daemon: FakeDaemon) -> str:
-    return daemon.url.replace("ws", "http", 1).removesuffix(PATH) + PATH + "/status"
 
 
 def drawn(status: StatusView) -> str:
@@ -35,20 +32,20 @@ def test_what_a_newer_daemon_adds_is_passed_over() -> None:
 
 async def test_reads_and_shows_what_a_daemon_says(capsys: pytest.CaptureFixture[str]) -> None:
     with FakeDaemon().running() as daemon:
-        status = await read_status(url(daemon), None)
+        status = await read_status(Target(daemon.url))
         assert status.connections[0].connection_id == "kitchen"
-        assert await show(url(daemon), None, raw=False) == 0
+        assert await show(Target(daemon.url), raw=False) == 0
     assert "kitchen" in capsys.readouterr().out
 
 
 async def test_a_daemon_that_is_away_is_told(unused_tcp_port: int) -> None:
     with pytest.raises(click.ClickException, match="no daemon answers"):
-        await show(f"http://127.0.0.1:{unused_tcp_port}{PATH}/status", None, raw=True)
+        await show(Target(f"ws://127.0.0.1:{unused_tcp_port}{PATH}"), raw=True)
 
 
 async def test_watching_goes_on_until_it_is_cancelled(capsys: pytest.CaptureFixture[str]) -> None:
     with FakeDaemon().running() as daemon:
-        watching = asyncio.create_task(watch_until_interrupted(url(daemon), None, 0.01, raw=True))
+        watching = asyncio.create_task(watch_until_interrupted(Target(daemon.url), 0.01, raw=True))
         lines = ""
         while lines.count("\n") < 2:
             await asyncio.sleep(0.01)
