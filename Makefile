@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test soak check docs binary deb clean
+.PHONY: serve test soak bad-input check docs binary deb clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -25,9 +25,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 # The proof. Each takes minutes, and puts its figures into docs/reliability.md; the short forms are in `make test`.
-soak: $(VENV)/.installed-test
+soak bad-input: $(VENV)/.installed-test
 	$(BIN)/simplevoice models pull --for-tests
-	$(BIN)/python -m tests.reliability.$@
+	$(BIN)/python -m tests.reliability.$(subst -,_,$@)
 
 # Lint and types, as CI runs them.
 check: $(VENV)/.installed-test

@@ -19,11 +19,6 @@ from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
 log = structlog.get_logger(__name__)
 
-SLICE_BYTES = INPUT_SAMPLE_RATE * 2 // 5
-"""200 ms: what is listened to before the event loop gets its turn."""
-LARGE_PIECE_BYTES = 64 * 1024
-"""Pieces above this are decoded in a thread."""
-
 
 class PreparedTurn(Protocol):
     """A turn that is worked on before it is known to be one."""
@@ -81,12 +76,9 @@ class AudioStream(ABC):
 
     async def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises AudioError, after which the stream is over."""
-        if len(data) > LARGE_PIECE_BYTES:
-            pcm = await asyncio.to_thread(self._decoder.feed, data)
-        else:
-            pcm = self._decoder.feed(data)
-        for start in range(0, len(pcm), SLICE_BYTES):
-            await self._hear(pcm[start : start + SLICE_BYTES])
+        for pcm in self._decoder.feed(data):
+            if pcm:
+                await self._hear(pcm)
             await asyncio.sleep(0)
 
     async def finish(self) -> None:

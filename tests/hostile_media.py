@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 
 from simplevoice.types import InputFormat
-from tests.media import encode, tone, with_valid_pages
+from tests.media import encode, live, tone, with_valid_pages
 
 
 def box(kind: bytes, *content: bytes) -> bytes:
@@ -127,12 +127,52 @@ def many_tracks(container: InputFormat, count: int) -> bytes:
     return data[:movie] + box(b"moov", data[movie + 8 : track], data[track:end] * count, data[end:until]) + data[until:]
 
 
-def compressed_block(*pcm: bytes) -> bytes:
-    packer = zlib.compressobj(9)
-    packed = b"".join(map(packer.compress, pcm)) + packer.flush()
+def compressed_block(packed: bytes) -> bytes:
+    """A Matroska with one block of 16-bit samples, which zlib packed."""
     encoding = element(0x6D80, element(0x6240, element(0x5034, element(0x4254, b"\0"))))
     sound = element(0xE1, element(0xB5, struct.pack(">d", 16_000.0)), element(0x9F, b"\1"), element(0x6264, b"\x10"))
     name = element(0x86, b"A_PCM/INT/LIT")
     track = element(0xAE, element(0xD7, b"\1"), element(0x83, b"\2"), name, sound, encoding)
     cluster = element(0x1F43B675, element(0xE7, b"\0"), element(0xA3, b"\x81\0\0\x80", packed))
     return element(0x1A45DFA3, element(0x4282, b"matroska")) + element(0x18538067, element(0x1654AE6B, track), cluster)
+
+
+OPUS_SILENCE = b"\xfb\x06"
+"""Six frames of 20 ms in two bytes: all of them left out, as for packets that were lost."""
+
+
+def opus_of(packet: bytes, count: int) -> bytes:
+    """A live Ogg of the same packet of Opus, so many times."""
+    head = live(tone(200), "ogg")
+    sound = head.index(b"OggS", head.index(b"OpusTags"))
+    flags, serial = head[5:6], head[14:18]
+    assert flags == b"\2"
+    pages = [head[:sound]]
+    for start in range(0, count, 255):
+        number = min(255, count - start)
+        place = struct.pack("<q", (start + number) * 5760) + serial + struct.pack("<I", len(pages) + 1) + bytes(4)
+        pages.append(b"OggS\0\0" + place + bytes([number]) + bytes([len(packet)]) * number + packet * number)
+    return with_valid_pages(b"".join(pages))
+
+
+def compressed_zeros(mib: int) -> bytes:
+    """So many MiB of zeros, as zlib packs them."""
+    packer = zlib.compressobj(9)
+    return b"".join(packer.compress(bytes(2**20)) for _ in range(mib)) + packer.flush()
+
+
+def compressed_index(mib: int) -> bytes:
+    """An M4A whose index is compressed, and nothing but zeros."""
+    packed = struct.pack(">I", mib * 2**20) + compressed_zeros(mib)
+    return box(b"ftyp", b"M4A \0\0\0\0") + box(b"moov", box(b"cmov", box(b"dcom", b"zlib"), box(b"cmvd", packed)))
+
+
+def compressed_tag(mib: int) -> bytes:
+    """An ID3 tag with a title of nothing but zeros, compressed, to stand before an MP3."""
+    packed = compressed_zeros(mib)
+    frame = b"TIT2" + _syncsafe(len(packed) + 4) + b"\0\x09" + _syncsafe(mib * 2**20) + packed
+    return b"ID3\4\0\0" + _syncsafe(len(frame)) + frame
+
+
+def _syncsafe(value: int) -> bytes:
+    return bytes(value >> shift & 0x7F for shift in (21, 14, 7, 0))

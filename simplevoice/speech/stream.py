@@ -4,6 +4,7 @@ There is no thread and nothing to close: a decoder that is dropped is gone.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Literal
 
 from simplevoice.errors import ClientError, ErrorCode
@@ -16,18 +17,23 @@ from simplevoice.types import INPUT_SAMPLE_RATE, InputFormat
 
 MIN_PCM_RATE, MAX_PCM_RATE = 8_000, 48_000
 MAX_PIECE_SECONDS = 60.0
-"""What one piece may unpack to: a few bytes of Opus can be 120 ms of silence."""
+"""What one piece may unpack to: two bytes of Opus can be 120 ms of silence."""
+PORTION_BYTES = INPUT_SAMPLE_RATE * 2 // 5
+"""200 ms, or one packet more: what is decoded before the event loop gets its turn."""
+_DEMUXED_BYTES = 4096
+"""What is taken apart before it does: in so many bytes stand a thousand elements of nothing."""
 
 
 class StreamDecoder(ABC):
     """The decoder of one stream. Not for two threads at once."""
 
     @abstractmethod
-    def feed(self, data: bytes) -> bytes:
-        """Take the next bytes and return all samples that they complete: 16 kHz mono s16le, perhaps none.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes and yield the samples that they complete: 16 kHz mono s16le, about 200 ms at a time.
 
-        A piece of 100 ms costs about 1 ms; feed much longer ones in a thread. Raises AudioError, after which the
-        stream can't go on: AUDIO_DECODE_FAILED, UNSUPPORTED_AUDIO_FORMAT, AUDIO_TOO_LONG.
+        To be read to its end. Each portion, and some are empty, is made when it is asked for and costs some ms at the
+        most: let others have the event loop in between. Raises AudioError, after which the stream can't go on:
+        AUDIO_DECODE_FAILED, UNSUPPORTED_AUDIO_FORMAT, AUDIO_TOO_LONG.
         """
 
     @abstractmethod
@@ -68,13 +74,14 @@ class _PcmDecoder(StreamDecoder):
         self._resampler = Resampler(INPUT_SAMPLE_RATE)
         self._rest = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         data = self._rest + data
         whole = len(data) - len(data) % (2 * self._channels)
         self._rest = data[whole:]
-        if not whole:
-            return b""
-        return self._resampler.push(pcm_frame(data[:whole], self._sample_rate, self._channels))
+        portion = self._sample_rate // 5 * 2 * self._channels
+        for start in range(0, whole, portion):
+            part = data[start : min(start + portion, whole)]
+            yield self._resampler.push(pcm_frame(part, self._sample_rate, self._channels))
 
     def finish(self) -> bytes:
         return self._resampler.flush()
@@ -85,13 +92,21 @@ class _OpusDecoder(StreamDecoder):
         self._demuxer = demuxer
         self._track = OpusTrack()
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        length = 0
         pcm = bytearray()
-        for packet in self._demuxer.feed(data):
-            pcm += self._track.push(packet)
-            if len(pcm) > MAX_PIECE_SECONDS * INPUT_SAMPLE_RATE * 2:
-                raise too_long(MAX_PIECE_SECONDS)
-        return bytes(pcm)
+        for start in range(0, len(data), _DEMUXED_BYTES):
+            for packet in self._demuxer.feed(data[start : start + _DEMUXED_BYTES]):
+                sound = self._track.push(packet)
+                length += len(sound)
+                if length > MAX_PIECE_SECONDS * INPUT_SAMPLE_RATE * 2:
+                    raise too_long(MAX_PIECE_SECONDS)
+                pcm += sound
+                if len(pcm) >= PORTION_BYTES:
+                    yield bytes(pcm)
+                    pcm.clear()
+            yield bytes(pcm)
+            pcm.clear()
 
     def finish(self) -> bytes:
         return self._track.flush()

@@ -157,6 +157,16 @@ class Wire:
         except ConnectionError:
             return
 
+    def shrink(self) -> None:
+        """Let the system take only a little that is not read."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+    @property
+    def _socket(self) -> socket.socket:
+        own: socket.socket | None = self._writer.get_extra_info("socket")
+        assert own is not None
+        return own
+
     def shut(self) -> None:
         """Say on the TCP connection that nothing more is sent."""
         self._writer.write_eof()
@@ -167,7 +177,5 @@ class Wire:
 
     def reset(self) -> None:
         """Drop the TCP connection, as a program that is killed with unread data does."""
-        peer: socket.socket | None = self._writer.get_extra_info("socket")
-        assert peer is not None
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
         self._writer.transport.abort()

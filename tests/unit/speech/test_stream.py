@@ -7,15 +7,17 @@ from hypothesis import strategies as st
 
 from simplevoice.errors import AudioError, ClientError, ErrorCode
 from simplevoice.speech.codec import decode
-from simplevoice.speech.stream import StreamDecoder, begins_stream, open_stream
+from simplevoice.speech.stream import PORTION_BYTES, StreamDecoder, begins_stream, open_stream
 from simplevoice.types import InputFormat
+from tests.hostile_media import OPUS_SILENCE, opus_of
 from tests.media import live, media_recorder_chunks, recording, samples, segment, tone
 
 SPEECH = recording("en-LJ011-0202.wav")
 
 
 def feed(stream: StreamDecoder, data: bytes, step: int = 1 << 20) -> bytes:
-    return b"".join(stream.feed(data[at : at + step]) for at in range(0, len(data), step)) + stream.finish()
+    pieces = (data[at : at + step] for at in range(0, len(data), step))
+    return b"".join(portion for piece in pieces for portion in stream.feed(piece)) + stream.finish()
 
 
 class TestPcm:
@@ -39,7 +41,7 @@ class TestPcm:
         stream = open_stream("pcm16", sample_rate=48_000)
         arrived = 0
         for _ in range(50):
-            arrived += len(stream.feed(bytes(1920))) // 2
+            arrived += len(b"".join(stream.feed(bytes(1920)))) // 2
         assert 1000 * 16 - arrived < 5 * 16
 
     def test_half_a_sample_at_the_end_is_left_out(self) -> None:
@@ -69,18 +71,33 @@ class TestContainers:
         stream = open_stream(container)
         arrived = 0
         for index, chunk in enumerate(chunks):
-            arrived += len(stream.feed(chunk)) // 32
+            arrived += len(b"".join(stream.feed(chunk))) // 32
             assert arrived >= index * 100 - 100 - 100  # the cut is by bytes: a page more or less
 
     def test_a_second_recording_may_follow(self) -> None:
         data = live(SPEECH)
         assert len(feed(open_stream("webm"), data + data, 999)) // 32 == pytest.approx(2 * len(SPEECH), abs=50)
 
+    @pytest.mark.parametrize("packet", [OPUS_SILENCE, b"\xfb\x06" + b"\xff\xfe" * 6])
+    def test_little_is_done_at_a_time(self, packet: bytes) -> None:
+        sizes = [len(portion) for portion in open_stream("ogg").feed(opus_of(packet, 400))]
+        assert max(sizes) <= PORTION_BYTES + 120 * 32
+        assert sum(sizes) > 40 * 32_000
+
+    def test_much_of_nothing_is_taken_a_little_at_a_time(self) -> None:
+        head, _, _ = live(SPEECH).partition(b"\x1f\x43\xb6\x75")
+        nothing = b"\xec\x80" * 100_000  # empty elements
+        portions = list(open_stream("webm").feed(head + nothing))
+        assert len(portions) >= 200_000 // 4096
+        assert not any(portions)
+
     def test_a_piece_that_unpacks_to_hours_is_refused(self) -> None:
         data = live(segment(np.zeros(16_000 * 90)))
+        heard: list[bytes] = []
         with pytest.raises(AudioError) as caught:
-            open_stream("webm").feed(data)
+            heard.extend(open_stream("webm").feed(data))
         assert caught.value.code is ErrorCode.AUDIO_TOO_LONG
+        assert len(b"".join(heard)) <= 60 * 32_000
         assert len(feed(open_stream("webm"), data, 10_000)) // 32_000 == 90
 
     @pytest.mark.parametrize("container", ["m4a", "mp3", "wav", "flac"])
