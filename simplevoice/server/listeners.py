@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 class Listeners:
     """The sockets that connections are accepted on; ``inherited`` ones stay open when these are closed.
 
-    Whoever connects to an inherited socket that nobody accepts on is not refused, but waits for the next daemon.
+    Whoever connects to an inherited socket that nobody accepts on is not refused, but waits, while one daemon goes down
+    and the next one starts. On an address of its own the daemon answers meanwhile that it is not ready.
     """
 
     def __init__(self, *, inherited: bool) -> None:
@@ -34,6 +35,11 @@ class Listeners:
     def sockets(self) -> list[Any]:
         """All of them, as asyncio wraps them."""
         return [listener for server in self.servers for listener in server.sockets]
+
+    async def accept(self) -> None:
+        """Let connections in."""
+        for server in self.servers:
+            await server.start_serving()
 
     def close(self) -> None:
         """Accept nobody more; who is connected stays so."""
@@ -51,7 +57,10 @@ class Listeners:
 
 
 async def listen(runner: web.AppRunner) -> Listeners:
-    """Accept connections. Raises OSError, and ConfigError where that would let everybody in or TLS can't be had."""
+    """Take hold of the sockets, and accept connections on those that are not inherited.
+
+    Raises OSError, and ConfigError where that would let everybody in or TLS can't be had.
+    """
     live = runner.app[LIVE]
     server = live.config.server
     tls = await Tls.load(live.config)
@@ -66,14 +75,14 @@ async def listen(runner: web.AppRunner) -> Listeners:
         if not handed_over:
             listeners.servers.append(await bind(host=server.host, port=server.port))
         listeners.check(live.config)
-        for bound in listeners.servers:
-            await bound.start_serving()
+        if not handed_over:
+            await listeners.accept()
     except BaseException:
         listeners.close()
         raise
     for listener in listeners.sockets:
         log.info("listening", url=_url(listener.getsockname(), "ws" if tls is None else "wss"))
-    live.parts += [listeners.prepare] if tls is None else [listeners.prepare, tls.prepare]
+    live.parts[:0] = [listeners.prepare] if tls is None else [listeners.prepare, tls.prepare]
     return listeners
 
 

@@ -88,6 +88,7 @@ async def _converse(
     """Load the engines, work until told to stop, and let conversations end."""
     if not await _unless(signals.stop, start_service(app)):
         return 0
+    await listeners.accept()
     systemd.notify("READY=1")
     while await _unless(signals.stop, signals.wait_for_reload()):
         await _unless(signals.stop, reload(app, read_again))

@@ -17,7 +17,7 @@ from simplevoice.errors import ConfigError
 from simplevoice.server.admission.places import Places
 from simplevoice.server.keys import LIVE, PLACES
 from simplevoice.server.listeners import listen
-from simplevoice.server.live import Live
+from simplevoice.server.live import Commit, Live
 from tests.fakes.client import with_changes
 
 
@@ -51,6 +51,15 @@ async def test_listens_on_the_configured_address(runner: web.AppRunner) -> None:
         assert not listeners.inherited
         [listener] = listeners.sockets
         assert await answer(f"http://127.0.0.1:{listener.getsockname()[1]}/", TCPConnector()) == "hello"
+
+
+async def test_a_reload_checks_the_address_before_what_is_costly(runner: web.AppRunner) -> None:
+    async def costly(_: Config) -> Commit:
+        raise AssertionError("the address refuses before")
+
+    runner.app[LIVE].parts.append(costly)
+    with closing(await listen(configure(runner, host="0.0.0.0", allow_anonymous=True))), pytest.raises(ConfigError):
+        await runner.app[LIVE].replace(with_changes(Config(), "server", host="0.0.0.0"))
 
 
 async def test_an_address_in_use_is_an_error(runner: web.AppRunner) -> None:
@@ -112,6 +121,7 @@ async def test_inherited_sockets_of_every_family_take_the_place_of_the_address(
     with closing(await listen(runner)) as listeners:
         assert listeners.inherited
         assert len(listeners.sockets) == 3
+        await listeners.accept()
         assert await answer(f"http://127.0.0.1:{ports[0]}/", TCPConnector()) == "hello"
         assert await answer(f"http://[::1]:{ports[1]}/", TCPConnector()) == "hello"
         assert await answer("http://local/", UnixConnector(path)) == "hello"
