@@ -44,8 +44,8 @@ put 644 "$top/systemd/simplevoice.toml" /etc/simplevoice/simplevoice.toml
 doc=/usr/share/doc/simplevoice
 put 644 "$here/copyright" "$doc/copyright"
 put 644 "$top/README.md" "$doc/README.md"
-for page in "$top"/docs/*.md; do
-    put 644 "$page" "$doc/docs/$(basename "$page")"
+for page in "$top"/docs/*.md "$top"/docs/*/*; do
+    put 644 "$page" "$doc/docs/${page#"$top"/docs/}"
 done
 put 644 "$top/systemd/README.md" "$doc/systemd/README.md"
 put 644 "$top/systemd/gpu.conf" "$doc/systemd/gpu.conf"

@@ -18,7 +18,7 @@ from simplevoice.server.keys import LIVE
 from simplevoice.server.listeners import Listeners, listen
 from simplevoice.server.reload import reload
 from simplevoice.server.signals import Signals, leave
-from simplevoice.server.supervision import supervised
+from simplevoice.server.supervision import describe, supervised
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ async def _converse(
     if not await _unless(signals.stop, start_service(app)):
         return 0
     await listeners.accept()
-    systemd.notify("READY=1")
+    systemd.notify("READY=1", f"STATUS={describe(app)}")
     while await _unless(signals.stop, signals.wait_for_reload()):
         await _unless(signals.stop, reload(app, read_again))
     systemd.notify("STOPPING=1")

@@ -23,8 +23,11 @@ log = structlog.get_logger(__name__)
 TICK_SECONDS = 1.0
 """Between two looks at what is to be told."""
 
-BEYOND_A_TURN_SECONDS = 30.0
-"""No call of an engine may take longer than a turn; workers that are busy for so much longer are stuck."""
+BEYOND_A_TURN_SECONDS = 120.0
+"""All of an engine's threads busy for so much longer than a client waits for an answer: they are stuck.
+
+Calls are given up sooner, but a long reply that is streamed may keep a thread of llama.cpp for a while.
+"""
 
 FETCH_STEP_SECONDS = 60
 """The time that the start may still take after each sign that weights are coming in."""
