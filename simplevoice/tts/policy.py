@@ -26,6 +26,9 @@ from simplevoice.tts.hedge import Attempt
 
 log = structlog.get_logger(__name__)
 
+LOCAL_SECONDS = 6.0
+"""A local engine that has given no audio by then hangs: alone it takes a fraction of a second."""
+
 
 def create_policy(config: TtsConfig, voices: VoicesConfig, models: ModelsConfig) -> "SpeechPolicy":
     """Make the policy and the engines that the configuration names, unloaded."""
@@ -154,6 +157,8 @@ class SpeechPolicy(Speaker):
                 continue
             attempt = Attempt(speaker.synthesize(text, voice))
             try:
+                if not await attempt.speaks_within(LOCAL_SECONDS):
+                    raise attempt.failure or SpeechError(f"no audio within {LOCAL_SECONDS:g} s")
                 async for chunk in attempt:
                     self._spoke_locally = speaker.name
                     yield chunk

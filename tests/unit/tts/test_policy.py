@@ -8,6 +8,7 @@ from simplevoice.breaker import Breaker
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.errors import ErrorCode, SpeechBrokenOffError, SpeechError, WeightsUnavailableError
 from simplevoice.tts import SpeechChunk, Voice
+from simplevoice.tts import policy as policies
 from simplevoice.tts.policy import SpeechPolicy, create_policy
 from tests.fakes.speakers import ScriptedSpeaker
 
@@ -292,6 +293,16 @@ async def test_espeak_speaks_when_piper_fails_before_any_audio() -> None:
     piper, espeak = ScriptedSpeaker("piper", SpeechError("broken model")), ScriptedSpeaker("espeak", AUDIO)
     async with policy(None, piper, espeak, config=TtsConfig(engine="piper")) as speech:
         assert engines(await speak(speech)) == ["espeak"]
+
+
+async def test_espeak_speaks_when_piper_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "LOCAL_SECONDS", 0.01)
+    piper, espeak = ScriptedSpeaker("piper", never()), ScriptedSpeaker("espeak", AUDIO)
+    async with policy(None, piper, espeak, config=TtsConfig(engine="piper")) as speech:
+        assert engines(await speak(speech)) == ["espeak"]
+        espeak.steps = [never()]
+        with pytest.raises(SpeechError, match=r"piper: no audio within 0\.01 s; espeak: no audio within"):
+            await speak(speech)
 
 
 async def test_a_local_engine_that_fails_in_the_middle_fails_the_sentence() -> None:

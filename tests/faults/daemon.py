@@ -1,0 +1,173 @@
+"""A whole daemon in this process: real engines that ask faulty servers, real sockets, no weights."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiohttp import ClientWebSocketResponse
+from aiohttp.test_utils import TestClient, TestServer
+
+from simplevoice import llm, messages, stt, tts
+from simplevoice.config import Config, LimitsConfig, LlmConfig, ModelsConfig, SttConfig, TtsConfig, VoicesConfig
+from simplevoice.errors import ErrorCode
+from simplevoice.protocol import (
+    AnyServerMessage,
+    AudioMessage,
+    ClientMessage,
+    ErrorMessage,
+    Guidance,
+    Interrupted,
+    Ping,
+    Pong,
+    ServerMessage,
+    TextMessage,
+    VoiceResponse,
+    decode_server,
+    encode,
+)
+from simplevoice.server.app import create_app, start_service
+from simplevoice.service import Ears, SimpleVoiceService
+from simplevoice.stt import Transcriber
+from simplevoice.tts import Speaker
+from simplevoice.types import Language
+from tests.edge import EdgeEmulator
+from tests.fakes.engines import FakeVoiceActivity
+from tests.fakes.language_server import LanguageServer
+from tests.fakes.recognition_server import RecognitionServer
+from tests.media import encode as encode_audio
+from tests.media import tone
+
+OUTCOMES = (VoiceResponse, Guidance, Interrupted, ErrorMessage)
+"""Every turn has exactly one of these."""
+
+Outcome = VoiceResponse | Guidance | Interrupted | ErrorMessage
+
+STAGE_SECONDS = 1.0
+"""What a recognizer and a language model get here."""
+
+ANSWER_SECONDS = 20.0
+"""Within the turn's deadline, as it is by default. On a machine with much else to do; alone a second or two."""
+
+SPOKEN = AudioMessage(audio_data=encode_audio(tone(700), "wav"), format="wav")
+TYPED = TextMessage(text="What time is it?")
+
+
+class World:
+    """What the daemon depends on: a server for each work, and one more that may stand by."""
+
+    def __init__(self, edge: EdgeEmulator) -> None:
+        self.edge = edge
+        self.stt, self.second_stt = RecognitionServer(), RecognitionServer(heard="The second one hears.")
+        self.llm, self.second_llm = LanguageServer(), LanguageServer(reply=("The second ", "one answers."))
+
+    def heal_edge(self) -> None:
+        """Let Edge work again, and end what hangs there."""
+        self.edge.fault = None
+        self.edge.go_on.set()
+
+    def config(self, *, fallbacks: bool = False, **limits: Any) -> Config:
+        """Settings whose stages end soon."""
+        recognizer = SttConfig(engine="openai", base_url=self.stt.url, timeout_seconds=STAGE_SECONDS)
+        model = LlmConfig(base_url=self.llm.url, model="m", timeout_seconds=STAGE_SECONDS, max_tokens=40)
+        if fallbacks:
+            others = msgspec.structs.replace(recognizer, base_url=self.second_stt.url)
+            recognizer = msgspec.structs.replace(recognizer, fallbacks=(others,))
+            model = msgspec.structs.replace(
+                model, fallbacks=(msgspec.structs.replace(model, base_url=self.second_llm.url),)
+            )
+        speech = TtsConfig(local="espeak", proxy=self.edge.proxy_url, first_audio_seconds=STAGE_SECONDS)
+        return Config(stt=recognizer, llm=model, tts=speech, limits=LimitsConfig(drain_seconds=1.0, **limits))
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    """Run all servers; nothing may be left behind them."""
+    async with EdgeEmulator() as edge:
+        made = World(edge)
+        async with made.stt, made.second_stt, made.llm, made.second_llm:
+            yield made
+
+
+class Line:
+    """One client."""
+
+    def __init__(self, socket: ClientWebSocketResponse[Any], language: Language) -> None:
+        self.socket = socket
+        self.language = language
+
+    async def turn(self, message: ClientMessage) -> Outcome:
+        """Take a turn, and give its one outcome. That no second one comes, a ping behind it shows."""
+        await self.socket.send_str(encode(message))
+        first = await self._until(OUTCOMES)
+        await self.socket.send_str(encode(Ping()))
+        behind = await self._until((*OUTCOMES, Pong))
+        assert isinstance(behind, Pong), f"{first} and then {behind}"
+        assert isinstance(first, OUTCOMES)
+        return first
+
+    async def fails(self, message: ClientMessage, code: ErrorCode) -> None:
+        """Take a turn that ends in an error, told in the language of the connection, that suggests a retry."""
+        told = await self.turn(message)
+        assert isinstance(told, ErrorMessage), told
+        assert (told.error_code, told.retry_suggested) == (code, True)
+        assert told.message == messages.text(code, self.language)
+        assert isinstance(told.turn_id, str)
+
+    async def answers(self, message: ClientMessage) -> VoiceResponse:
+        """Take a turn that is answered."""
+        told = await self.turn(message)
+        assert isinstance(told, VoiceResponse), told
+        return told
+
+    async def _until(self, kinds: tuple[type[ServerMessage], ...]) -> AnyServerMessage:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while not isinstance(message := decode_server(await self.socket.receive_str()), kinds):
+                pass
+        return message
+
+
+class Daemon:
+    """The daemon, and who talks to it."""
+
+    def __init__(self, client: TestClient[Any, Any]) -> None:
+        self.http = client
+
+    @asynccontextmanager
+    async def line(self, language: Language = "en", name: str = "c") -> AsyncIterator[Line]:
+        """Open a connection."""
+        query = {"connection_id": name, "language": language, "response_mode": "stream"}
+        async with self.http.ws_connect("/ws/simple-voice-chat", params=query, max_msg_size=0) as socket:
+            yield Line(socket, language)
+
+    async def health(self, role: str) -> dict[str, Any]:
+        """Ask the status for the health of one work; ``status`` is in it as well."""
+        async with self.http.get("/ws/simple-voice-chat/status") as response:
+            status = await response.json()
+        return {**status["service_health"][role], "status": status["status"]}
+
+
+@asynccontextmanager
+async def daemon(
+    config: Config,
+    *,
+    transcriber: Transcriber | None = None,
+    speaker: Speaker | None = None,
+) -> AsyncIterator[Daemon]:
+    """Run a daemon with the engines that the settings name, but for those that are given."""
+    if transcriber is None:
+        transcriber = await asyncio.to_thread(stt.create, config.stt, ModelsConfig())
+    if speaker is None:
+        speaker = await asyncio.to_thread(tts.create, config.tts, VoicesConfig(), ModelsConfig())
+    service = SimpleVoiceService(
+        config.limits,
+        transcriber,
+        await asyncio.to_thread(llm.create, config.llm, ModelsConfig()),
+        speaker,
+        lambda: Ears(FakeVoiceActivity(), None),
+    )
+    app = create_app(config, service)
+    async with TestClient(TestServer(app)) as client:
+        await start_service(app)
+        yield Daemon(client)
