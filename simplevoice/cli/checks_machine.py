@@ -18,8 +18,11 @@ import msgspec
 from simplevoice.cli.checks import Check, Finding
 from simplevoice.cli.target import CHAT_PATH
 from simplevoice.config import Config, ServerConfig
+from simplevoice.errors import ConfigError
 from simplevoice.models.store import ModelStore
 from simplevoice.server.admission.addresses import is_loopback
+from simplevoice.server.admission.tokens import TokenStore
+from simplevoice.server.tls import Tls
 
 HTTP_SECONDS = 5.0
 
@@ -122,16 +125,26 @@ class _Neighbour(msgspec.Struct):
 
 
 async def check_access(config: Config) -> list[Finding]:
-    """Tell of a daemon that everybody could talk to."""
-    server = config.server
-    if server.auth_token_file or server.host == "localhost" or is_loopback(server.host):
-        return []
+    """Tell of a daemon that everybody could talk to, and of tokens and certificates that are no good."""
+    server, findings = config.server, []
+    loopback = server.host == "localhost" or is_loopback(server.host)
+    if not server.auth_token_file and not loopback:
+        findings.append(_open_to_all(server))
+    for read in (TokenStore().prepare, Tls.load):
+        try:
+            await read(config)
+        except ConfigError as error:
+            findings += [Finding("access", "problem", problem) for problem in error.problems]
+    return findings
+
+
+def _open_to_all(server: ServerConfig) -> Finding:
     where = f"{server.host}:{server.port}"
     if server.allow_anonymous:
         advice = "Set server.auth_token_file, or keep the network out by other means."
-        return [Finding("access", "warning", f"whoever reaches {where} may converse", advice)]
+        return Finding("access", "warning", f"whoever reaches {where} may converse", advice)
     advice = "Set server.auth_token_file, or server.allow_anonymous."
-    return [Finding("access", "problem", f"without a token file the daemon does not listen on {where}", advice)]
+    return Finding("access", "problem", f"without a token file the daemon does not listen on {where}", advice)
 
 
 async def check_folders(config: Config) -> list[Finding]:

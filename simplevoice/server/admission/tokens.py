@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from simplevoice.client import Token
 from simplevoice.config import Config
 from simplevoice.errors import ConfigError
 from simplevoice.server.live import Commit
+
+log = structlog.get_logger(__name__)
 
 MAX_FILE_BYTES = 4 * 2**20
 """Room for 10,000 tokens of the greatest length."""
@@ -68,6 +72,8 @@ class TokenStore:
 
     def _put_in_force(self, names: dict[bytes, str] | None) -> None:
         self._names = names
+        if names is not None:
+            log.info("tokens_in_force", count=len(names))
         self._replaced.set()
         self._replaced = asyncio.Event()
 

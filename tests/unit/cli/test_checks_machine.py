@@ -83,7 +83,6 @@ async def test_an_address_of_another_machine_is_a_problem(unused_tcp_port: int) 
     [
         ({}, ["problem"]),
         ({"allow_anonymous": True}, ["warning"]),
-        ({"auth_token_file": "tokens"}, []),
         ({"host": "127.0.0.2"}, []),
         ({"host": "localhost"}, []),
     ],
@@ -91,6 +90,18 @@ async def test_an_address_of_another_machine_is_a_problem(unused_tcp_port: int) 
 async def test_a_daemon_open_to_all_is_told(settings: dict[str, object], levels: list[str]) -> None:
     server = {"host": "0.0.0.0", **settings}
     assert [finding.level for finding in await machine.check_access(config(server=server))] == levels
+
+
+async def test_tokens_and_certificates_are_tried(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.touch(0o600)
+    server = {"host": "0.0.0.0", "auth_token_file": str(file), "tls_cert": "/nonexistent/c", "tls_key": "k"}
+    told = [(f.level, f.says) for f in await machine.check_access(config(server=server))]
+    assert [level for level, _ in told] == ["problem", "problem"]
+    assert "holds no token" in told[0][1]
+    assert "/nonexistent/c can't be read" in told[1][1]
+    file.write_text("kitchen:kitchen-0123456789\n")
+    assert await machine.check_access(config(server={"host": "0.0.0.0", "auth_token_file": str(file)})) == []
 
 
 async def test_folders(tmp_path: Path) -> None:
