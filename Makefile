@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test soak bad-input check docs binary deb clean
+.PHONY: serve test soak bad-input fuzz check docs binary deb clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -14,6 +14,10 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	touch $@
 
 serve: $(VENV)/.installed
@@ -28,6 +32,10 @@ test: $(VENV)/.installed-test
 soak bad-input: $(VENV)/.installed-test
 	$(BIN)/simplevoice models pull --for-tests
 	$(BIN)/python -m tests.reliability.$(subst -,_,$@)
+
+# FUZZ_SECONDS=1200 make fuzz
+fuzz: $(VENV)/.installed-fuzz
+	$(BIN)/python -m tests.fuzz
 
 # Lint and types, as CI runs them.
 check: $(VENV)/.installed-test

@@ -14,6 +14,7 @@ from simplevoice.protocol import (
     TextMessage,
     encode,
 )
+from simplevoice.speech.codec import sniff
 from simplevoice.types import INPUT_FORMATS
 from tests import media
 
@@ -64,3 +65,8 @@ def streams() -> Iterator[bytes]:
 def pieces() -> Iterator[bytes]:
     """Streams, behind the byte that says how long the pieces are in which they come."""
     yield from (bytes([size]) + stream for stream in streams() for size in (0, 7, 255))
+
+
+def mp3_pieces() -> Iterator[bytes]:
+    """MP3 with and without tags, behind such a byte."""
+    yield from (b"\x40" + data for data in recordings() if sniff(data) == "mp3")

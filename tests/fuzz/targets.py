@@ -23,6 +23,7 @@ MAX_SECONDS = 10.0
 class Target(msgspec.Struct, frozen=True):
     """A function to feed, and where to begin. ``repair`` sets right what would stop a decoder at its door."""
 
+    what: str
     feed: Callable[[bytes], None]
     seeds: Callable[[], Iterable[bytes]]
     repair: Callable[[bytes], bytes] | None = None
@@ -92,14 +93,10 @@ def _cut(data: bytes, size: int) -> Iterator[bytes]:
     return (data[at : at + size] for at in range(0, len(data), size))
 
 
-def _mp3_pieces() -> Iterator[bytes]:
-    yield from (b"\x40" + data for data in corpus.recordings() if codec.sniff(data) == "mp3")
-
-
 TARGETS = {
-    "protocol": Target(feed_protocol, corpus.messages, max_bytes=4096),
-    "sniffer": Target(feed_sniffer, corpus.recordings),
-    "recording": Target(feed_recording, corpus.recordings, media.with_valid_pages),
-    "stream": Target(feed_stream, corpus.pieces, media.with_valid_pages),
-    "mp3": Target(feed_mp3, _mp3_pieces),
+    "protocol": Target("text messages: `protocol.decode`", feed_protocol, corpus.messages, max_bytes=4096),
+    "sniffer": Target("the first bytes of a recording: `codec.sniff`", feed_sniffer, corpus.recordings),
+    "recording": Target("whole recordings: `codec.decode`", feed_recording, corpus.recordings, media.with_valid_pages),
+    "stream": Target("WebM and Ogg as they come: `speech.stream`", feed_stream, corpus.pieces, media.with_valid_pages),
+    "mp3": Target("a speech service's MP3: `speech.mp3`", feed_mp3, corpus.mp3_pieces),
 }
