@@ -20,8 +20,9 @@ MOST_ANSWER_BYTES = 8 * 2**20
 RETRY_SECONDS = 0.2
 """Before a second try, where the server names no time."""
 
-FAILURES = (openai.OpenAIError, msgspec.MsgspecError, ValueError, TimeoutError)
-"""Of a request or its answer. ValueError: what came has no end, or is no JSON, or no UTF-8."""
+FAILURES = (openai.OpenAIError, msgspec.MsgspecError, ValueError, OSError)
+"""Of a request or its answer. ValueError: what came has no end, or is no JSON, or no UTF-8. OSError: it took too long,
+or this machine has no more descriptors."""
 
 
 class Server:
@@ -79,6 +80,8 @@ def explain(error: BaseException, section: str) -> str:
             return "gave no text in time"
         case openai.APIConnectionError():
             return f"can't be reached, or broke off ({type(error.__cause__).__name__})"
+        case OSError():
+            return f"can't be asked ({error.strerror or type(error).__name__})"
         case openai.APIError():
             return "reported a failure in the middle of its answer"
         case _:

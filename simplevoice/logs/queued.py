@@ -2,12 +2,29 @@
 
 import logging
 import queue
+import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TextIO
 
 from simplevoice.logs.repeats import WINDOW_SECONDS, Repeats
 
 CLOSE_SECONDS = 2.0
+
+
+class LosingHandler(logging.StreamHandler[TextIO]):
+    """Loses what its stream doesn't take: a full disk or a closed pipe stops nobody, and can be told nowhere."""
+
+    def flush(self) -> None:
+        """Give on what is buffered, or try again with the next record."""
+        with suppress(OSError):
+            super().flush()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Tell of records that can't be rendered only: those are mistakes in the program."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
 
 
 class QueuedHandler(logging.Handler):

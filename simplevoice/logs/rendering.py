@@ -15,6 +15,7 @@ from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from simplevoice.config import LoggingConfig
 from simplevoice.logs.masking import mask
+from simplevoice.logs.queued import LosingHandler
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters, also the eight-bit ones that some terminals obey, and those that reorder what is shown."""
@@ -25,7 +26,7 @@ PRIORITIES, DEBUG_PRIORITY = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WAR
 
 def stream_handler(stream: TextIO, config: LoggingConfig) -> logging.Handler:
     """Make a handler that writes to the stream in the format that is configured, or that suits it."""
-    handler = logging.StreamHandler(stream)
+    handler = LosingHandler(stream)
     console = config.format == "console" or (config.format == "auto" and stream.isatty())
     render = _console(stream) if console else _json()
     # All run in the writer's thread, so that rendering costs the event loop nothing.

@@ -42,6 +42,7 @@ def lost(cause: Exception) -> openai.APIConnectionError:
         (TimeoutError(), "gave no text in time", None),
         (lost(httpx2.ConnectError("sk-1")), "can't be reached, or broke off (ConnectError)", remote.RETRY_SECONDS),
         (openai.APIError("sk-1", REQUEST, body=None), "reported a failure in the middle of its answer", None),
+        (OSError(24, "Too many open files", "sk-1"), "can't be asked (Too many open files)", None),
         (ValueError("sk-1"), "sent what can't be understood (ValueError)", None),
     ],
 )

