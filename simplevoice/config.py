@@ -149,6 +149,17 @@ class LimitsConfig(Section, frozen=True):
     max_audio_seconds: Annotated[
         float, Meta(description="Length of one utterance, decoded, seconds.", gt=0, le=600)
     ] = 60.0
+    turns_per_minute: Annotated[
+        int, Meta(description="Turns a connection may take, sustained; as many at once.", ge=1, le=100_000)
+    ] = 60
+    audio_seconds_per_minute: Annotated[
+        float,
+        Meta(
+            description="Audio a connection may send, sustained, seconds; an open microphone sends 60.",
+            ge=60,
+            le=6000,
+        ),
+    ] = 240.0
     max_turns: Annotated[
         int,
         Meta(

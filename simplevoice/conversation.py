@@ -12,7 +12,7 @@ from pydub import AudioSegment
 
 from simplevoice import messages
 from simplevoice.config import Config
-from simplevoice.errors import BusyError, SimpleVoiceError
+from simplevoice.errors import BusyError, RateLimitedError, SimpleVoiceError
 from simplevoice.history import History
 from simplevoice.listening import PreparedTurn
 from simplevoice.microphone import Microphone
@@ -37,6 +37,7 @@ from simplevoice.protocol import (
     VadUpdate,
     decode,
 )
+from simplevoice.rates import audio_allowed, turns_allowed
 from simplevoice.registry import Connection, ConnectionState
 from simplevoice.settings import Settings
 from simplevoice.speech.turn_detector import Activity
@@ -70,8 +71,16 @@ class Conversation:
         self._settings = settings
         self._config = config
         self._history = history
+        self._audio_allowed = audio_allowed(config.limits)
         self._context = TurnContext(
-            connection, lender, config, history, observation, turnstile, settings.audio_transport
+            connection,
+            lender,
+            config,
+            history,
+            observation,
+            turnstile,
+            self._audio_allowed,
+            settings.audio_transport,
         )
         self._turns: deque[Turn] = deque()
         """The turn in progress, and behind it those that wait."""
@@ -81,6 +90,7 @@ class Conversation:
         """What is worked on ahead, until it is a turn or another one comes first."""
         self._worker: asyncio.Task[None] | None = None
         self._microphone = Microphone(self, settings.turn_detection, lender, config)
+        self._turns_allowed = turns_allowed(config.limits)
         self._stopped = False
         self._receiving = 0
         """Messages that are being handled."""
@@ -108,8 +118,8 @@ class Conversation:
 
     @property
     def streaming(self) -> bool:
-        """Whether binary messages belong to a stream, which is bounded by its decoder and not by a rate."""
-        return self._microphone.on
+        """Whether binary messages belong to a stream, which is bounded by its length and not by their number."""
+        return self._microphone.takes_pieces
 
     async def receive(self, data: str | bytes) -> None:
         """Take a message. What is wrong with it is answered, and changes nothing."""
@@ -218,6 +228,10 @@ class Conversation:
         """Whether a reply is being spoken, as far as can be known."""
         return (bool(self._turns) and self._turns[0].speaking) or (self._last is not None and self._last.playing)
 
+    def sent(self, audio_ms: int) -> None:
+        """Count what came by its length, silence too: it is decoded and listened to. Raises RateLimitedError."""
+        self._audio_allowed.take(audio_ms)
+
     def stream_dropped(self) -> None:
         """Forget what was not heard yet of a stream that is no more."""
         self._unheard = None
@@ -270,7 +284,7 @@ class Conversation:
             return
         try:
             self._submit(turn)
-        except BusyError as error:
+        except (BusyError, RateLimitedError) as error:
             await turn.cancel()
             await self._refuse(error)
 
@@ -304,9 +318,10 @@ class Conversation:
         return request.voice != self._voice(self.language) or request.instructions != self._settings.instructions
 
     def _submit(self, turn: Turn) -> None:
-        """Let a turn be answered, now or after those before it. Raises BusyError."""
+        """Let a turn be answered, now or after those before it. Raises BusyError or RateLimitedError."""
         if len(self._turns) > MAX_WAITING:
             raise BusyError(f"{MAX_WAITING} utterances wait already")
+        self._turns_allowed.take()
         self._turns.append(turn)
         prepared, self._prepared = self._prepared, None
         if prepared is not None and prepared is not turn:

@@ -19,6 +19,8 @@ from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
 log = structlog.get_logger(__name__)
 
+BYTES_PER_MS = INPUT_SAMPLE_RATE * 2 // 1000
+
 
 class PreparedTurn(Protocol):
     """A turn that is worked on before it is known to be one."""
@@ -40,6 +42,9 @@ class TurnTaker(Protocol):
     @property
     def speaking(self) -> bool:
         """Whether a reply is being spoken."""
+
+    def sent(self, audio_ms: int) -> None:
+        """So much audio came. Raises RateLimitedError when it is too much."""
 
     def stream_dropped(self) -> None:
         """A stream is no more; what was not heard of it is void."""
@@ -68,6 +73,7 @@ class AudioStream(ABC):
     def __init__(self, decoder: StreamDecoder, taker: TurnTaker) -> None:
         self._decoder = decoder
         self._taker = taker
+        self._uncounted_bytes = 0
 
     @property
     @abstractmethod
@@ -75,9 +81,11 @@ class AudioStream(ABC):
         """Whether an utterance is under way: begun, and not handed over yet."""
 
     async def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises AudioError, after which the stream is over."""
+        """Take the next bytes. Raises AudioError or RateLimitedError, after which the stream is over."""
         for pcm in self._decoder.feed(data):
             if pcm:
+                audio_ms, self._uncounted_bytes = divmod(self._uncounted_bytes + len(pcm), BYTES_PER_MS)
+                self._taker.sent(audio_ms)
                 await self._hear(pcm)
             await asyncio.sleep(0)
 

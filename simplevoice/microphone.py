@@ -30,6 +30,11 @@ class Microphone:
         return self._stream is not None
 
     @property
+    def takes_pieces(self) -> bool:
+        """Whether binary messages are pieces of a stream, be it one that failed and is passed over."""
+        return self.on or self._failed
+
+    @property
     def hearing(self) -> bool:
         """Whether somebody is in the middle of an utterance."""
         return self._stream is not None and self._stream.hearing

@@ -84,6 +84,12 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.voice.language
 
 
+class Decoded(msgspec.Struct, frozen=True):
+    """A recording was read, and is this long."""
+
+    audio_ms: int
+
+
 class Heard(msgspec.Struct, frozen=True):
     """What the user said."""
 
@@ -120,7 +126,7 @@ class Finished(msgspec.Struct, frozen=True):
     duration_ms: int
 
 
-Event = Heard | NotHeard | Piece | Audio | Finished
+Event = Decoded | Heard | NotHeard | Piece | Audio | Finished
 Emit = Callable[[Event], Awaitable[None]]
 
 
@@ -205,6 +211,7 @@ class Pipeline:
         audio = await asyncio.to_thread(self._find_speech, utterance)
         if isinstance(utterance, Recording):
             self.progress.decode = self.elapsed_ms()
+            await self._emit(Decoded(self.progress.audio_ms))
         if audio is None:
             return NotHeard("no_speech", "")
         self.progress.stt = self._engines.transcriber.engine_for(self.request.language)

@@ -165,6 +165,10 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_text_characters: int
     max_waiting_utterances: int
     messages_per_second: float
+    turns_per_minute: int
+    audio_seconds_per_minute: float
+    turn_wait_seconds: float
+    turn_timeout_seconds: float
     idle_timeout_seconds: float
     max_session_seconds: float
 

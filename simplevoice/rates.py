@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from pyrate_limiter import GCRA, Rate
 
+from simplevoice.config import LimitsConfig
 from simplevoice.errors import RateLimitedError
 
 _ALGORITHM = GCRA()
@@ -33,3 +34,14 @@ class Allowance:
         self._state, decision = _ALGORITHM.step(self._rates, self._state, now_ms, units)
         if not decision.allowed:
             raise RateLimitedError(f"{units} more of {self._rates[0]}", retry_after_ms=decision.retry_after_ms)
+
+
+def turns_allowed(limits: LimitsConfig) -> Allowance:
+    """What a connection may ask for, in turns; a minute's at once."""
+    return Allowance(limits.turns_per_minute, 60, burst=limits.turns_per_minute)
+
+
+def audio_allowed(limits: LimitsConfig, clock: Callable[[], float] = time.monotonic) -> Allowance:
+    """What a connection may say, in ms; a minute's at once, or the longest utterance."""
+    burst_seconds = max(limits.audio_seconds_per_minute, limits.max_audio_seconds)
+    return Allowance(limits.audio_seconds_per_minute * 1000, 60, burst=burst_seconds * 1000, clock=clock)

@@ -19,7 +19,7 @@ from simplevoice.errors import AudioError, BusyError, RateLimitedError, SimpleVo
 from simplevoice.history import Exchange, History
 from simplevoice.notices import error_message, guidance
 from simplevoice.observation import Observation, Outcome, TurnReport
-from simplevoice.pipeline import Audio, Event, Finished, Heard, Lender, NotHeard, Piece, Pipeline, TurnRequest
+from simplevoice.pipeline import Audio, Decoded, Event, Finished, Heard, Lender, NotHeard, Piece, Pipeline, TurnRequest
 from simplevoice.playback import Playback
 from simplevoice.protocol import (
     AudioChunk,
@@ -33,6 +33,7 @@ from simplevoice.protocol import (
     TurnProcessingStarted,
     VoiceResponse,
 )
+from simplevoice.rates import Allowance
 from simplevoice.registry import Connection
 from simplevoice.turnstile import Place, Turnstile
 from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioTransport
@@ -52,6 +53,7 @@ class TurnContext(msgspec.Struct, frozen=True):
     history: History
     observation: Observation
     turnstile: Turnstile
+    audio_allowed: Allowance
     audio_transport: AudioTransport
 
 
@@ -261,6 +263,8 @@ class Turn:
         if self._over:
             raise asyncio.CancelledError  # an engine swallowed the one that was meant for it
         match event:
+            case Decoded():
+                self._context.audio_allowed.take(event.audio_ms)
             case Heard():
                 self._heard = event.text
                 self._understood.set()

@@ -181,6 +181,10 @@ def established(query: Any) -> protocol.ConnectionEstablished:
         max_text_characters=4000,
         max_waiting_utterances=2,
         messages_per_second=20,
+        turns_per_minute=60,
+        audio_seconds_per_minute=240,
+        turn_wait_seconds=5,
+        turn_timeout_seconds=20,
         idle_timeout_seconds=600,
         max_session_seconds=0,
     )

@@ -26,6 +26,10 @@ class Taker:
     def __init__(self) -> None:
         self.taken: list[AudioSegment] = []
         self.dropped = 0
+        self.audio_ms = 0
+
+    def sent(self, audio_ms: int) -> None:
+        self.audio_ms += audio_ms
 
     def stream_dropped(self) -> None:
         self.dropped += 1
@@ -66,6 +70,7 @@ async def test_push_to_talk_gives_what_came_between() -> None:
     await mic.end()
     assert not mic.on
     assert [len(audio) for audio in taker.taken] == [2000]
+    assert taker.audio_ms == 2000
     assert await mic.take(SECOND) is False
 
 

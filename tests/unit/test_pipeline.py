@@ -12,6 +12,7 @@ from simplevoice.history import History
 from simplevoice.pipeline import (
     PCM_CHUNK_BYTES,
     Audio,
+    Decoded,
     Event,
     Finished,
     Heard,
@@ -60,7 +61,7 @@ async def test_a_recording_becomes_transcript_reply_and_speech() -> None:
     fakes = FakeEngines()
     run = Run(fakes, request(Recording(wav())))
     await run.pipeline.run()
-    assert run.events[0] == Heard("what time is it")
+    assert run.events[:2] == [Decoded(1000), Heard("what time is it")]
     assert run.of(Piece) == [Piece(0, "It is noon."), Piece(1, "Time to eat.")]
     assert run.events[-1] == Finished("It is noon. Time to eat.", ("fake",), 400)
     assert [text for text, _ in fakes.speaker.received] == ["It is noon.", "Time to eat."]
@@ -95,7 +96,7 @@ async def test_silence_never_reaches_the_recognizer() -> None:
     fakes.voice_activity.speaks = False
     run = Run(fakes, request(Recording(wav())))
     await run.pipeline.run()
-    assert run.events == [NotHeard("no_speech", "")]
+    assert run.events == [Decoded(1000), NotHeard("no_speech", "")]
     assert fakes.transcriber.received == []
 
 
@@ -104,7 +105,7 @@ async def test_a_doubtful_transcript_is_not_answered() -> None:
     fakes.transcriber.transcript = Transcript("", "en")
     run = Run(fakes, request(Recording(wav())))
     await run.pipeline.run()
-    (event,) = run.events
+    _, event = run.events
     assert isinstance(event, NotHeard)
     assert fakes.model.received == []
 

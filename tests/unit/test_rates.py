@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simplevoice.config import LimitsConfig
 from simplevoice.errors import ErrorCode, RateLimitedError
-from simplevoice.rates import Allowance
+from simplevoice.rates import Allowance, audio_allowed, turns_allowed
 
 
 class Clock:
@@ -79,3 +80,22 @@ def test_setting_the_wall_clock_changes_nothing(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(time, "time", lambda wall=wall: wall)
         monkeypatch.setattr(time, "time_ns", lambda wall=wall: int(wall * 1e9))
         assert refused(allowance)
+
+
+def test_an_open_microphone_is_never_refused() -> None:
+    clock = Clock()
+    allowance = audio_allowed(LimitsConfig(audio_seconds_per_minute=60), clock)
+    for _ in range(60 * 60 * 10):
+        clock.advance(0.1)
+        allowance.take(100)
+
+
+def test_the_longest_utterance_may_come_at_once() -> None:
+    audio_allowed(LimitsConfig(audio_seconds_per_minute=60, max_audio_seconds=300)).take(300_000)
+
+
+def test_a_minutes_turns_may_come_at_once_and_then_one_by_one() -> None:
+    allowance = turns_allowed(LimitsConfig(turns_per_minute=20))
+    for _ in range(20):
+        allowance.take()
+    assert 0 < refused(allowance) <= 3000
