@@ -99,6 +99,10 @@ class Daemon:
         wanted = {"event": event, **facts}.items()
         return [entry for entry in self.log if wanted <= entry.items()]
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self) -> int:
         """Ask it to stop as a service manager does, and give its exit code. Whatever is left of it is a failure."""
         self._process.send_signal(signal.SIGTERM)
