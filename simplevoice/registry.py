@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from simplevoice.client import ANYBODY, Client
+from simplevoice.caller import ANYBODY, Caller
 from simplevoice.errors import ClientError, ErrorCode
 from simplevoice.protocol import ServerMessage, encode
 from simplevoice.types import Language, TurnDetection, VoiceType
@@ -113,7 +113,7 @@ class Connection:
         voice_type: VoiceType,
         turn_detection: TurnDetection,
         send_timeout: float,
-        client: Client = ANYBODY,
+        client: Caller = ANYBODY,
     ) -> None:
         self.id = connection_id
         self.session_id = session_id

@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import UnsetType
 
 from simplevoice import messages
-from simplevoice.client import Client
+from simplevoice.caller import Caller
 from simplevoice.config import Config
 from simplevoice.conversation import MAX_WAITING, Conversation
 from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
@@ -56,7 +56,7 @@ async def simple_voice_chat(request: web.Request) -> web.StreamResponse:
         return await _welcome(request, client)
 
 
-async def _welcome(request: web.Request, client: Client) -> web.StreamResponse:
+async def _welcome(request: web.Request, client: Caller) -> web.StreamResponse:
     config = request.app[LIVE].config
     # Base64 takes a third more than what it carries; the rest of a message is small.
     protocols = select_protocols(offered_protocols(request))
@@ -74,7 +74,7 @@ async def _welcome(request: web.Request, client: Client) -> web.StreamResponse:
     return socket
 
 
-async def _serve(request: web.Request, socket: ClientSocket, config: Config, client: Client) -> None:
+async def _serve(request: web.Request, socket: ClientSocket, config: Config, client: Caller) -> None:
     try:
         opening = check_opening(request.query, config)
         config = msgspec.structs.replace(config, turns=check_turns(request.query, config.turns))
@@ -161,7 +161,7 @@ async def _refuse(socket: ClientSocket, error: ClientError, config: Config, code
 
 
 def _open(
-    socket: ClientSocket, opening: OpeningParameters, config: Config, client: Client
+    socket: ClientSocket, opening: OpeningParameters, config: Config, client: Caller
 ) -> tuple[Connection, Settings]:
     """Make the connection, and the settings that the client and, where it is silent, the operator chose."""
     defaults = config.conversation

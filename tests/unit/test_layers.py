@@ -34,7 +34,7 @@ ROOMS = [
     {"config_sources"},
     {"config_table"},
     {"failover", "guard", "remote"},
-    {"config", "errors", "types", "engine", "breaker", "client"},
+    {"config", "errors", "types", "engine", "breaker", "caller"},
 ]
 VENDORS = {
     "faster_whisper": {"stt/whisper.py"},

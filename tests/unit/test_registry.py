@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from simplevoice.client import ANYBODY, Client, Token
+from simplevoice.caller import ANYBODY, Caller, Token
 from simplevoice.errors import ClientError, ErrorCode
 from simplevoice.protocol import Pong, ProcessingStarted
 from simplevoice.registry import MAX_QUEUED_MESSAGES, Connection, ConnectionRegistry, ConnectionState
@@ -59,7 +59,7 @@ class Conversation:
 
 
 def connect(
-    wire: Wire, name: str = "c", session: str = "s", send_timeout: float = 5.0, client: Client = ANYBODY
+    wire: Wire, name: str = "c", session: str = "s", send_timeout: float = 5.0, client: Caller = ANYBODY
 ) -> Connection:
     return Connection(
         wire,
@@ -202,7 +202,7 @@ async def test_same_session_takes_over_and_another_is_refused() -> None:
 
 async def test_the_same_names_with_another_token_are_another_session() -> None:
     registry = ConnectionRegistry()
-    kitchen, web = (Client(Token(name, b""), "192.0.2.1") for name in ("kitchen", "web"))
+    kitchen, web = (Caller(Token(name, b""), "192.0.2.1") for name in ("kitchen", "web"))
     old, stranger = connect(Wire(), client=kitchen), connect(Wire(), client=web)
     registry.add(old)
     with pytest.raises(ClientError):

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from simplevoice.client import Client, Token
+from simplevoice.caller import Caller, Token
 from simplevoice.server.admission.addresses import client_address, is_trusted, same_client
 from simplevoice.server.admission.credentials import presented_token
 from simplevoice.server.admission.origins import is_allowed_host, is_allowed_origin
@@ -47,13 +47,13 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 @contextmanager
-def admit(request: web.Request) -> Iterator[Client]:
+def admit(request: web.Request) -> Iterator[Caller]:
     """Let a client in for a conversation and keep its place until it is over, or raise the error that refuses it."""
     check_origin(request)
     phase = request.app[LIFECYCLE].phase
     if phase != "running":
         raise web.HTTPServiceUnavailable(text=f"{phase}\n", headers=RETRY_AFTER)
-    client = Client(_require(request, token_of(request) or _ticket_of(request)), address_of(request))
+    client = Caller(_require(request, token_of(request) or _ticket_of(request)), address_of(request))
     connection_id = request.query.get("connection_id", "")
     visitor = Visitor(client.name, connection_id, request.query.get("session_id", default_session(connection_id)))
     try:

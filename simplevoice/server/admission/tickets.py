@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from simplevoice.client import Token
+from simplevoice.caller import Token
 
 LIFETIME_SECONDS = 60
 MAX_TICKETS = 10_000

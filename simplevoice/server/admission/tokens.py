@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from simplevoice.client import Token
+from simplevoice.caller import Token
 from simplevoice.config import Config
 from simplevoice.errors import ConfigError
 from simplevoice.server.live import Commit

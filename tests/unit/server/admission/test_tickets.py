@@ -1,6 +1,6 @@
 import pytest
 
-from simplevoice.client import Token
+from simplevoice.caller import Token
 from simplevoice.server.admission import tickets
 from simplevoice.server.admission.tickets import LIFETIME_SECONDS, Tickets
 

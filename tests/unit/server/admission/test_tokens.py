@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from simplevoice.client import Token
+from simplevoice.caller import Token
 from simplevoice.config import Config
 from simplevoice.errors import ConfigError
 from simplevoice.server.admission import tokens

@@ -10,16 +10,16 @@ class Token(msgspec.Struct, frozen=True):
     digest: bytes
 
 
-class Client(msgspec.Struct, frozen=True):
-    """A client that was let in: with which token, None where none is asked for, and from which address."""
+class Caller(msgspec.Struct, frozen=True):
+    """A caller that was let in: with which token, None where none is asked for, and from which address."""
 
     token: Token | None = None
     address: str = ""
 
     @property
     def name(self) -> str | None:
-        """Name the client by its token."""
+        """Name the caller by its token."""
         return None if self.token is None else self.token.name
 
 
-ANYBODY = Client()
+ANYBODY = Caller()
