@@ -14,11 +14,10 @@ Verdict = Literal["ok", "no_speech", "unclear"]
 
 SILENCE, DOUBT = 0.5, 1.2
 """Nobody spoke where the no-speech probability is above the first, and with the log probability taken off it, above the
-second. Measured with Whisper base: silence, tones and noises give 1.3 to 3.4, speech in any quality at most 1.1."""
+second: Whisper base gives more for silence, tones and noises, and less for speech in any quality."""
 
 GUESSED = -1.2
-"""Below this average log probability the words are made up or misheard: noise gives -1.3 to -3, words that are right
-at least -1."""
+"""Below this average log probability the words are made up or misheard. Noise gives less, words that are right more."""
 
 CREDIT_SILENCE = 0.2
 CREDIT_SURE = -0.3

@@ -121,7 +121,7 @@ class _OpenVoice:
     """A voice in memory. Its methods block."""
 
     def __init__(self, model: Path) -> None:
-        # Here and not above: it is an extra, and takes 0.3 s that a list of voices need not wait for.
+        # Here and not above: it is an extra, and a list of voices need not wait for it.
         from piper import PiperConfig, PiperVoice
 
         # It logs the text that it speaks.

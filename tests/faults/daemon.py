@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from simplevoice import llm, messages, stt, tts
 from simplevoice.config import Config, LimitsConfig, LlmConfig, ModelsConfig, SttConfig, TtsConfig, VoicesConfig
 from simplevoice.errors import ErrorCode
+from simplevoice.llm import LanguageModel
 from simplevoice.protocol import (
     AnyServerMessage,
     AudioMessage,
@@ -153,17 +154,20 @@ async def daemon(
     config: Config,
     *,
     transcriber: Transcriber | None = None,
+    model: LanguageModel | None = None,
     speaker: Speaker | None = None,
 ) -> AsyncIterator[Daemon]:
     """Run a daemon with the engines that the settings name, but for those that are given."""
     if transcriber is None:
         transcriber = await asyncio.to_thread(stt.create, config.stt, ModelsConfig())
+    if model is None:
+        model = await asyncio.to_thread(llm.create, config.llm, ModelsConfig())
     if speaker is None:
         speaker = await asyncio.to_thread(tts.create, config.tts, VoicesConfig(), ModelsConfig())
     service = SimpleVoiceService(
         config.limits,
         transcriber,
-        await asyncio.to_thread(llm.create, config.llm, ModelsConfig()),
+        model,
         speaker,
         lambda: Ears(FakeVoiceActivity(), None),
     )

@@ -1,0 +1,120 @@
+"""The engines of this process crash or hang in their threads; their native halves are played by the tests."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simplevoice.config import LlmConfig, ModelsConfig, SttConfig, TtsConfig, VoicesConfig
+from simplevoice.errors import ErrorCode
+from simplevoice.llm import llama
+from simplevoice.llm.policy import ReplyPolicy
+from simplevoice.stt import Transcript, whisper
+from simplevoice.stt.policy import TranscriptionPolicy
+from simplevoice.tts import espeak
+from simplevoice.tts.espeak import EspeakSpeaker
+from simplevoice.tts.policy import SpeechPolicy
+from tests.faults.daemon import SPOKEN, TYPED, World, daemon, world
+from tests.leftovers import nothing_left
+
+__all__ = ["nothing_left"]
+
+SECONDS = 0.5
+
+
+class Native:
+    """The native half of an engine: it works, or does what ``fault`` says. ``go_on`` ends what hangs."""
+
+    def __init__(self) -> None:
+        self.fault: Exception | str | None = None
+        self.go_on = threading.Event()
+
+    def work(self) -> None:
+        if isinstance(self.fault, Exception):
+            raise self.fault
+        if self.fault == "hangs":
+            assert self.go_on.wait(20)
+
+    def transcribe(self, samples: object, language: Any, abandoned: threading.Event) -> Transcript:
+        self.work()
+        return Transcript("What time is it?", language, 0.01, -0.2)
+
+    def unload(self) -> None:
+        return
+
+    def handle_chat_completions(self, request: object, take: Callable[[dict[str, Any]], bool]) -> None:
+        self.work()
+        take({"choices": [{"delta": {"content": "It is noon."}}]})
+
+    def heal(self) -> None:
+        self.fault = None
+        self.go_on.set()
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[World]:
+    async with world() as servers:
+        yield servers
+
+
+CRASHES = [RuntimeError("CUDA error"), ValueError("no such token"), "hangs"]
+
+
+@pytest.mark.parametrize("fault", CRASHES, ids=str)
+async def test_whisper_fails_in_its_thread(
+    servers: World, monkeypatch: pytest.MonkeyPatch, fault: Exception | str
+) -> None:
+    native = Native()
+
+    def load(*_: object) -> whisper._Loaded:
+        recognizer: Any = native
+        return whisper._Loaded(recognizer, ThreadPoolExecutor(1, "whisper"), 1, "cpu", None)
+
+    monkeypatch.setattr(whisper, "_load", load)
+    engine = whisper.WhisperTranscriber(SttConfig(timeout_seconds=SECONDS), ModelsConfig())
+    policy = TranscriptionPolicy([engine], 3, 30)
+    async with daemon(servers.config(), transcriber=policy) as house, house.line("ar") as line:
+        native.fault = fault
+        await line.fails(SPOKEN, ErrorCode.TRANSCRIPTION_FAILED)
+        native.heal()
+        await line.answers(SPOKEN)
+        assert (await house.health("stt"))["state"] == "ready"
+
+
+@pytest.mark.parametrize("fault", [*CRASHES, KeyError("not expected by anybody")], ids=str)
+async def test_llama_fails_in_its_thread(
+    servers: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception | str
+) -> None:
+    native = Native()
+    monkeypatch.setattr(llama, "_serve", lambda *_: native)
+    weights = tmp_path / "model.gguf"
+    weights.touch()
+    config = LlmConfig(engine="llama", model=str(weights), gpu="off", slots=1, timeout_seconds=SECONDS)
+    policy = ReplyPolicy([llama.LlamaModel(config, ModelsConfig())], 3, 30)
+    async with daemon(servers.config(), model=policy) as house, house.line("ar") as line:
+        native.fault = fault
+        await line.fails(TYPED, ErrorCode.REPLY_FAILED)
+        native.heal()
+        assert (await line.answers(TYPED)).response_text == "It is noon."
+
+
+async def test_espeak_hangs_in_its_thread(servers: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    native = Native()
+    speak = espeak._Library.speak
+
+    def hang_first(library: espeak._Library, *rest: Any) -> None:
+        native.work()
+        speak(library, *rest)
+
+    monkeypatch.setattr(espeak._Library, "speak", hang_first)
+    settings = TtsConfig(engine="espeak")
+    speaker = SpeechPolicy(settings, None, [EspeakSpeaker(settings, VoicesConfig(), ModelsConfig())])
+    config = servers.config(turn_timeout_seconds=2 * SECONDS)
+    async with daemon(config, speaker=speaker) as house, house.line("ar") as line:
+        native.fault = "hangs"
+        await line.fails(TYPED, ErrorCode.TURN_TIMEOUT)
+        native.heal()
+        await line.answers(TYPED)
