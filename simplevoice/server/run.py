@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from simplevoice import systemd
+from simplevoice import memory, systemd
 from simplevoice.config_sources import Settings
 from simplevoice.errors import SimpleVoiceError
 from simplevoice.server.app import create_app, start_service
@@ -47,6 +47,7 @@ async def serve(app: web.Application, read_again: Callable[[], Settings]) -> int
 
     ``read_again`` gives the settings that SIGHUP puts in force.
     """
+    memory.bound_arenas()
     seconds = app[LIVE].config.limits.handshake_seconds
     runner = web.AppRunner(
         app,

@@ -8,6 +8,8 @@ import asyncio
 import sys
 import time
 from asyncio.events import Handle
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import click
 
@@ -60,14 +62,38 @@ class StepWatch:
         return worst * 1000, step
 
 
-async def watch_alone() -> float:
-    """Watch this process until its standard input ends."""
+@asynccontextmanager
+async def control() -> AsyncIterator[Callable[[], Awaitable[float]]]:
+    """Watch in a bare process; gives the worst since the last time, ms, when it is called."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.reliability.lag"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asking, answers = process.stdin, process.stdout
+
+    async def take() -> float:
+        asking.write(b"\n")
+        return float(await answers.readline())
+
+    try:
+        await take()
+        yield take
+    finally:
+        asking.close()
+        await process.wait()
+
+
+async def _watch_alone() -> None:
     lag = LagWatch()
     watching = asyncio.create_task(lag.run())
-    await asyncio.to_thread(sys.stdin.read)
+    while await asyncio.to_thread(sys.stdin.readline):
+        click.echo(lag.take())
     watching.cancel()
-    return lag.take()
 
 
 if __name__ == "__main__":
-    click.echo(asyncio.run(watch_alone()))
+    asyncio.run(_watch_alone())

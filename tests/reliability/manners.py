@@ -88,7 +88,7 @@ async def _bad_frame_last(visitor: Visitor) -> None:
 
 
 async def _audio_begun_last(visitor: Visitor) -> None:
-    await visitor.wire.write(message_frame(encode(STREAM)) + message_frame(_speech()[:PIECE_BYTES]))
+    await visitor.wire.write(message_frame(encode(STREAM)) + message_frame(speech()[:PIECE_BYTES]))
     visitor.wire.hang_up()
 
 
@@ -181,7 +181,7 @@ async def _ask(visitor: Visitor, plan: Plan, container: InputFormat) -> None:
     """Ask, and wait until the moment to leave. Where the client can't see it, a turn of fakes is timed."""
     if plan.moment == CONNECTED:
         return
-    messages = _question(plan.ask, container)
+    messages = question(plan.ask, container)
     for message in messages[: len(messages) // 2] if plan.moment == ASKING else messages:
         await visitor.say(message)
     if plan.moment in (ASKING, ASKED):
@@ -200,7 +200,8 @@ async def _ask(visitor: Visitor, plan: Plan, container: InputFormat) -> None:
 
 
 @cache
-def _question(ask: str, container: InputFormat) -> list[ClientMessage | bytes]:
+def question(ask: str, container: InputFormat) -> list[ClientMessage | bytes]:
+    """Give the messages of a question; those of a stream begin with its ``audio_start``."""
     match ask:
         case "text":
             return [TextMessage(text="what time is it")]
@@ -209,9 +210,9 @@ def _question(ask: str, container: InputFormat) -> list[ClientMessage | bytes]:
         case "binary recording":
             return [_recording(container)]
         case "push to talk":
-            return [STREAM, *pieces(_speech()), AudioEnd()]
+            return [STREAM, *pieces(speech()), AudioEnd()]
         case _:
-            return [STREAM, *pieces(_speech() + SILENCE)]
+            return [STREAM, *pieces(speech() + SILENCE)]
 
 
 def pieces(pcm: bytes) -> list[bytes]:
@@ -225,6 +226,7 @@ def _recording(container: InputFormat) -> bytes:
 
 
 @cache
-def _speech() -> bytes:
+def speech() -> bytes:
+    """A second of sound with one word in it: 16 kHz mono s16le."""
     pcm: bytes = media.recording(QUESTION).raw_data
     return pcm

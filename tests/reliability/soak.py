@@ -62,7 +62,7 @@ async def soak(connections: int, seed: int, *, stages: int = STAGES, silent: boo
     result = Soak()
     begun = time.monotonic()
     async with Subject.running("tests.reliability.server", settings=SETTINGS) as subject:
-        tasks = (await subject.inside()).tasks
+        tasks = (await subject.resources()).tasks
         schedule = enumerate(plans(connections, seed, silent=silent))
         with progress("visitors", connections) as bar:
             looks = [WARM_UP + (connections - WARM_UP) * stage // stages for stage in range(stages + 1)]

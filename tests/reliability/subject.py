@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import aiohttp
@@ -48,7 +49,9 @@ class Subject:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, *program: str, settings: Mapping[str, object]) -> AsyncIterator[Self]:
+    async def running(
+        cls, *program: str, settings: Mapping[str, object], environment: Mapping[str, str] = MappingProxyType({})
+    ) -> AsyncIterator[Self]:
         """Start ``python -m`` program with settings such as ``limits_max_connections``, and stop it at the end.
 
         The settings of whoever calls are not passed on.
@@ -60,7 +63,7 @@ class Subject:
             sys.executable,
             "-m",
             *program,
-            env={**kept, **variables},
+            env={**kept, **variables, **environment},
             cwd=ROOT,
             stderr=asyncio.subprocess.PIPE,
             stdin=asyncio.subprocess.DEVNULL,
@@ -109,12 +112,13 @@ class Subject:
 
     async def resources(self) -> Resources:
         """Tell what it holds now."""
-        inside = await self.inside(objects=True)
         folder = Path("/proc") / str(self.pid)
         status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+        descriptors = len(list((folder / "fd").iterdir()))
+        inside = await self.inside(objects=True)  # last: the look itself takes memory, and a connection
         return Resources(
             memory_mib=int(status["VmRSS"].split()[0]) / 1024,
-            descriptors=len(list((folder / "fd").iterdir())),
+            descriptors=descriptors,
             threads=int(status["Threads"]),
             tasks=inside.tasks,
             objects=sum(inside.objects.values()),

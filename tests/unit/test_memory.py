@@ -1,0 +1,47 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import ctypes, os, sys, threading
+from simplevoice import memory
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.fopen.restype = ctypes.c_void_p, ctypes.c_void_p
+if sys.argv[1] == "bound":
+    memory.bound_arenas()
+together = threading.Barrier(9)
+
+def allocate():
+    libc.malloc(1000)
+    together.wait()
+    together.wait()
+
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in threads:
+    thread.start()
+together.wait()
+report = libc.fopen(b"/dev/stdout", b"w")
+libc.malloc_info(0, ctypes.c_void_p(report))
+libc.fflush(ctypes.c_void_p(report))
+together.wait()
+"""
+
+
+def arenas(mode: str) -> int:
+    """Count the arenas of a process in which eight threads hold memory."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    command = [sys.executable, "-c", PROGRAM, mode]
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=20)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.count("<heap ")
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "confstr_names") or "CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="no glibc"
+)
+def test_eight_threads_share_two_arenas() -> None:
+    assert arenas("bound") == 2
+    assert arenas("free") > 2
