@@ -142,7 +142,7 @@ async def hold(connections: int, talkers: int, seconds: float) -> Hold:
     """Open all, hold them for some seconds, let some talk for as long, and close all."""
     result = Hold(connections, talkers)
     phrases = max(1, round(seconds / (len(PHRASE) * PIECE_SECONDS)))
-    settings = {"limits_max_connections": connections + 10}
+    settings = {"limits_max_connections": connections + 10, "limits_max_turns": talkers}
     async with AsyncExitStack() as stack:
         subject = await stack.enter_async_context(Subject.running("tests.reliability.server", settings=settings))
         watch = await stack.enter_async_context(_Phases(subject, result).watching())

@@ -31,6 +31,7 @@ REST_SECONDS = 90.0
 
 SETTINGS = {
     "limits_max_connections": 4 * AT_ONCE,
+    "limits_max_turns": AT_ONCE,
     # Remembered sessions outlive connections by design. So few of them are all there behind the warm-up.
     "limits_sessions": AT_ONCE,
 }

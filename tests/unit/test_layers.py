@@ -30,7 +30,7 @@ ROOMS = [
         "turnstile",
         "settings",
     },
-    {"protocol", "messages", "logs", "systemd", "config_text"},
+    {"protocol", "messages", "logs", "memory", "systemd", "config_text"},
     {"config_sources"},
     {"config_table"},
     {"failover", "guard", "remote"},
