@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from pydub import AudioSegment
 
-from simplevoice import llm, stt, tts
+from simplevoice import llm, memory, stt, tts
 from simplevoice.config import Config, LimitsConfig
 from simplevoice.engine import Engine, EngineHealth
 from simplevoice.errors import EngineError, ModelError, SimpleVoiceError
@@ -207,6 +207,7 @@ class SimpleVoiceService:
         """Release what conversations held, and later, if the operator wants it, the models."""
         await asyncio.sleep(self._limits.idle_release_seconds)
         await asyncio.gather(*(engine.release() for engine in self._engines))
+        memory.tidy()
         log.info("engines_released")
         if self._limits.unload_after_seconds:
             await asyncio.sleep(max(0.0, self._limits.unload_after_seconds - self._limits.idle_release_seconds))

@@ -89,6 +89,7 @@ async def _converse(
     """Load the engines, work until told to stop, and let conversations end."""
     if not await _unless(signals.stop, start_service(app)):
         return 0
+    memory.set_aside()
     await listeners.accept()
     systemd.notify("READY=1", f"STATUS={describe(app)}")
     while await _unless(signals.stop, signals.wait_for_reload()):

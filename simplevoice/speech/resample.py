@@ -1,7 +1,10 @@
 """From decoded frames of any kind to mono 16-bit samples at one rate."""
 
+from typing import NamedTuple
+
 import av
 import numpy as np
+from av.filter import Graph
 
 from simplevoice.errors import AudioError
 
@@ -13,6 +16,12 @@ MAX_MIXED_CHANNELS = 8
 """Above this libswresample knows no layout to mix from."""
 
 
+class _Source(NamedTuple):
+    rate: int
+    layout: str
+    format: str
+
+
 class Resampler:
     """Mixes frames to mono and resamples them to ``rate``, keeping its state so that pieces join without a click.
 
@@ -21,8 +30,9 @@ class Resampler:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._source: tuple[int, str, str] | None = None
-        self._resampler = av.AudioResampler("s16", "mono", rate)
+        self._source: _Source | None = None
+        self._graph: Graph | None = None
+        """None while there is nothing to convert."""
 
     def push(self, frame: av.AudioFrame) -> bytes:
         """Return the s16le samples that are ready. Raises AudioError for a rate or channel count out of bounds."""
@@ -31,19 +41,17 @@ class Resampler:
         if frame.layout.nb_channels > MAX_MIXED_CHANNELS:
             frame = _average(frame)
         frame.pts = None
-        source = (frame.sample_rate, frame.layout.name, frame.format.name)
-        done = self.flush() if source != self._source else b""
-        self._source = source
-        return done + _samples(self._resampler.resample(frame))
+        source = _Source(frame.sample_rate, frame.layout.name, frame.format.name)
+        done = b""
+        if source != self._source:
+            done = self.flush()
+            self._source, self._graph = source, _open(source, self._rate)
+        return done + (frame.to_ndarray().tobytes() if self._graph is None else _run(self._graph, frame))
 
     def flush(self) -> bytes:
         """Return what the filter held back; the next frame starts afresh."""
-        if self._source is None:
-            return b""
-        done = _samples(self._resampler.resample(None))
-        self._source = None
-        self._resampler = av.AudioResampler("s16", "mono", self._rate)
-        return done
+        graph, self._graph, self._source = self._graph, None, None
+        return b"" if graph is None else _run(graph, None)
 
 
 def pcm_frame(pcm: bytes, sample_rate: int, channels: int = 1) -> av.AudioFrame:
@@ -65,6 +73,28 @@ def _average(frame: av.AudioFrame) -> av.AudioFrame:
     return mixed
 
 
-def _samples(frames: list[av.AudioFrame]) -> bytes:
-    # A resampler with nothing to do passes the flushing None through.
-    return b"".join(frame.to_ndarray().tobytes() for frame in frames if frame is not None)
+def _open(source: _Source, rate: int) -> Graph | None:
+    """Make the filter, or none where the frames are what is wanted.
+
+    PyAV's own AudioResampler makes the same, and with each up to 16 threads that have nothing to do.
+    """
+    if source == (rate, "mono", "s16"):
+        return None
+    graph = Graph()
+    graph.threads = 1
+    given = {"sample_rate": str(source.rate), "sample_fmt": source.format, "channel_layout": source.layout}
+    wanted = {"sample_rates": str(rate), "sample_fmts": "s16", "channel_layouts": "mono"}
+    graph.link_nodes(graph.add("abuffer", **given), graph.add("aformat", **wanted), graph.add("abuffersink"))
+    graph.configure()
+    return graph
+
+
+def _run(graph: Graph, frame: av.AudioFrame | None) -> bytes:
+    """Push a frame, or with None the end, and take what comes out."""
+    graph.push(frame)
+    done = []
+    while True:
+        try:
+            done.append(graph.pull().to_ndarray().tobytes())
+        except (BlockingIOError, EOFError):
+            return b"".join(done)

@@ -21,6 +21,8 @@ from tests.reliability.wire import ClosedError, RefusedError
 
 CONNECTIONS = 10_000
 AT_ONCE = 50
+TURNS_AT_ONCE = 8
+"""Few enough that the warm-up sees all threads of their pool."""
 WARM_UP = 100
 TOLERANCE = 0.05
 STAGES = 4
@@ -31,7 +33,7 @@ REST_SECONDS = 90.0
 
 SETTINGS = {
     "limits_max_connections": 4 * AT_ONCE,
-    "limits_max_turns": AT_ONCE,
+    "limits_max_turns": TURNS_AT_ONCE,
     # Remembered sessions outlive connections by design. So few of them are all there behind the warm-up.
     "limits_sessions": AT_ONCE,
 }

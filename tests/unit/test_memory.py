@@ -1,8 +1,11 @@
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from simplevoice import memory
 
 PROGRAM = """
 import ctypes, os, sys, threading
@@ -45,3 +48,36 @@ def arenas(mode: str) -> int:
 def test_eight_threads_share_two_arenas() -> None:
     assert arenas("bound") == 2
     assert arenas("free") > 2
+
+
+def test_what_is_set_aside_is_not_collected_and_the_rest_is() -> None:
+    program = """
+import gc, weakref
+from simplevoice import memory
+
+class Thing:
+    def __init__(self):
+        self.itself = self
+
+gc.disable()
+old = Thing()
+there = weakref.ref(old)
+memory.set_aside()
+assert gc.get_freeze_count() > 0 and not gc.get_objects(generation=2)
+young = Thing()
+gone = weakref.ref(young)
+del old, young
+memory.tidy()
+assert there() is not None and gone() is None
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=20)
+
+
+def test_it_tidies_up_what_hangs_together_in_a_circle() -> None:
+    class Thing:
+        def __init__(self) -> None:
+            self.itself = self
+
+    gone = weakref.ref(Thing())
+    memory.tidy()
+    assert gone() is None

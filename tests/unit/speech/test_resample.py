@@ -1,5 +1,8 @@
 """Pieces of sound that join without a click."""
 
+import sys
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -31,6 +34,21 @@ def test_a_change_of_rate_keeps_all_sound() -> None:
     pcm += resampler.flush()
     assert len(pcm) // 2 == pytest.approx(32_000, abs=8)
     assert np.abs(samples(pcm)).max() == pytest.approx(8192, rel=0.1)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are counted in /proc")
+def test_it_starts_no_thread() -> None:
+    before = len(list(Path("/proc/self/task").iterdir()))
+    resampler = Resampler(16_000)
+    assert resampler.push(pcm_frame(tone(100, 48_000).raw_data, 48_000))
+    assert len(list(Path("/proc/self/task").iterdir())) == before
+
+
+def test_what_has_the_right_form_passes_through() -> None:
+    resampler = Resampler(16_000)
+    pcm = tone(100, 16_000).raw_data
+    assert resampler.push(pcm_frame(pcm, 16_000)) == pcm
+    assert resampler.flush() == b""
 
 
 def test_nothing_is_flushed_twice() -> None:
