@@ -180,7 +180,7 @@ class LimitsConfig(Section, frozen=True):
         ),
     ] = 20.0
     idle_timeout_seconds: Annotated[
-        float, Meta(description="A connection that sends nothing for this long is closed.", ge=1, le=86_400)
+        float, Meta(description="A connection that sends no whole message for this long is closed.", ge=1, le=86_400)
     ] = 600.0
     send_timeout_seconds: Annotated[
         float, Meta(description="A client that takes nothing for this long is closed.", gt=0, le=600)

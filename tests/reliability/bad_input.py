@@ -48,12 +48,17 @@ MAX_GROWTH_MIB = 64.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of a case. ``growth_mib`` is what the daemon needed at the most, beyond what it held before."""
+    """What came of a case.
+
+    ``growth_mib`` is what the daemon needed at the most, beyond what it held before; ``step_ms`` is for how long one
+    step of its event loop held all other connections up.
+    """
 
     case: Case
     answer: str
     seconds: float
     growth_mib: float
+    step_ms: float
 
     @property
     def good(self) -> bool:
@@ -143,6 +148,7 @@ class _Memory:
 
 async def attempt(subject: Subject, case: Case) -> Outcome:
     """Try a case on a daemon."""
+    await subject.inside()
     memory = _Memory(subject.pid)
     begun = time.monotonic()
     try:
@@ -150,7 +156,8 @@ async def attempt(subject: Subject, case: Case) -> Outcome:
             answer = await observe(subject.url, case)
     except TimeoutError:
         answer = f"nothing for {CASE_SECONDS:g} s"
-    return Outcome(case, answer, time.monotonic() - begun, memory.growth_mib)
+    seconds = time.monotonic() - begun
+    return Outcome(case, answer, seconds, memory.growth_mib, (await subject.inside()).step)
 
 
 async def attempt_all(cases: Sequence[Case]) -> tuple[list[Outcome], Counter[str]]:
@@ -182,6 +189,7 @@ def describe(outcomes: Sequence[Outcome]) -> str:
             outcome.case.what,
             outcome.answer if outcome.good else f"**{outcome.answer}**, not {outcome.case.answer}",
             f"{outcome.seconds * 1000:.0f}",
+            f"{outcome.step_ms:.0f}",
             f"{outcome.growth_mib:.0f}",
         )
         for outcome in outcomes
@@ -189,8 +197,9 @@ def describe(outcomes: Sequence[Outcome]) -> str:
     return (
         f"{len(outcomes)} inputs. Where the answer does not end with `closed` or `dropped`, the connection went on: a\n"
         "ping was answered. `taken` is no refusal. An idle connection is closed after "
-        f"{SETTINGS['limits_idle_timeout_seconds']} s here.\nMemory is what the daemon needed more at the most.\n\n"
-        + table(["input", "answer", "ms", "memory, MiB"], rows)
+        f"{SETTINGS['limits_idle_timeout_seconds']} s here.\nThe longest step is for how long nobody else had the "
+        "event loop, memory what the daemon needed more at the most.\n\n"
+        + table(["input", "answer", "ms", "longest step, ms", "memory, MiB"], rows)
     )
 
 
