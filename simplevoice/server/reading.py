@@ -40,8 +40,6 @@ async def read(
             return CLOSE_POLICY, "idle timeout"
         if message.type not in (*MESSAGES, *CONTROL):
             return CLOSE_NORMAL, ""
-        if message.type in MESSAGES:
-            idle_at = clock() + limits.idle_timeout_seconds
         try:
             if not (conversation.streaming and message.type is WSMsgType.BINARY):
                 allowance.take()
@@ -50,9 +48,11 @@ async def read(
             if refused > MAX_REFUSED_IN_A_ROW:
                 return CLOSE_POLICY, "rate limit"
             await connection.send(error_message(error, connection.language))
-            continue
-        refused = 0
+        else:
+            refused = 0
+            if message.type in MESSAGES:
+                await conversation.receive(message.data)
+            elif message.type is WSMsgType.PING:
+                await connection.pong(message.data)
         if message.type in MESSAGES:
-            await conversation.receive(message.data)
-        elif message.type is WSMsgType.PING:
-            await connection.pong(message.data)
+            idle_at = clock() + limits.idle_timeout_seconds  # while a message is worked on, the client is not idle

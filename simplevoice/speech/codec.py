@@ -36,11 +36,14 @@ _DECODERS = (
     *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw"),
 )
 
-_OPTIONS = {"codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none", "max_streams": "32"}
-"""No film is decoded to look at it, and no file or address opened that a recording names.
+_OPTIONS = {"codec_whitelist": ",".join(_DECODERS), "protocol_whitelist": "none"}
+"""No film is decoded to look at it, and no file or address opened that a recording names."""
 
-libav sets up a decoder for every track, and one for AAC takes 0.7 MB.
-"""
+_MAX_TRACKS = 32
+"""libav sets up a decoder for each, and one for AAC takes 0.7 MB."""
+
+_GROWING: frozenset[InputFormat] = frozenset(("m4a", "ogg"))
+"""libav may find more tracks of these behind their head, and PyAV would look for them beyond its table of tracks."""
 
 _WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
 """libav reads samples 4096 bytes at a time, and looks for DTS in up to 5 MB of them."""
@@ -133,11 +136,8 @@ def _decode_bounded(data: bytes, found: InputFormat, max_seconds: float) -> byte
     resampler = Resampler(INPUT_SAMPLE_RATE)
     pcm = bytearray()
     length = 0
-    options = _OPTIONS | (_WAV_OPTIONS if found == "wav" else {})
     source = _Source(data, budget_seconds=1 + max_seconds / _MIN_SPEED)
-    with av.open(
-        source, "r", format=_DEMUXERS[found], container_options=options, metadata_errors="replace"
-    ) as container:
+    with _open(source, found) as container:
         for frame in _frames(container):
             # Counted before resampling: a low rate in the header makes much out of little.
             length += frame.samples * INPUT_SAMPLE_RATE // max(frame.sample_rate, 1)
@@ -147,6 +147,22 @@ def _decode_bounded(data: bytes, found: InputFormat, max_seconds: float) -> byte
     if source.spent:
         raise AudioError("decoding takes too long")
     return bytes(pcm + resampler.flush())
+
+
+def _open(source: "_Source", found: InputFormat) -> InputContainer:
+    """Open a recording, so that it can have no more tracks than its head has."""
+    container = _open_with(source, found, _MAX_TRACKS)
+    if found in _GROWING:
+        tracks = len(container.streams)
+        container.close()
+        source.seek(0)
+        container = _open_with(source, found, max(1, tracks))
+    return container
+
+
+def _open_with(source: "_Source", found: InputFormat, max_tracks: int) -> InputContainer:
+    options = _OPTIONS | {"max_streams": str(max_tracks)} | (_WAV_OPTIONS if found == "wav" else {})
+    return av.open(source, "r", format=_DEMUXERS[found], container_options=options, metadata_errors="replace")
 
 
 def _frames(container: InputContainer) -> Iterator[av.AudioFrame]:
@@ -172,7 +188,8 @@ def _frames(container: InputContainer) -> Iterator[av.AudioFrame]:
 
 def _packets(container: InputContainer, stream: AudioStream) -> Iterator["av.Packet[AudioStream] | None"]:
     """Yield the packets up to where the container breaks or ends, then the None that flushes a decoder."""
-    with suppress(av.InvalidDataError):
+    # Damage, a track too many, and a file of another kind behind this one.
+    with suppress(av.InvalidDataError, av.MemoryError, av.ArgumentError):
         # An empty packet would flush the decoder in the middle.
         yield from (packet for packet in container.demux(stream) if packet.size)
     yield None

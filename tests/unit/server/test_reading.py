@@ -109,6 +109,18 @@ async def test_a_flood_is_taken_in_turns_with_other_work(steps: list[int], messa
         assert len(steps) >= 300
 
 
+async def test_a_client_is_not_idle_while_its_message_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = LimitsConfig(idle_timeout_seconds=0.01)
+    async with connected(FakeEngines(), Config(limits=limits)) as client:
+
+        async def work(data: str | bytes) -> None:
+            await asyncio.sleep(0.02)
+
+        monkeypatch.setattr(client.conversation, "receive", work)
+        socket: Any = _Flood(WSMessage(WSMsgType.TEXT, "{}", ""), 3)
+        assert await read(socket, client.connection, client.conversation, limits) == (1000, "")
+
+
 async def test_a_stream_is_free_of_the_rate(daemon: Start) -> None:
     line = await (await daemon(limits_messages_per_second=1.0)).connect()
     await line.next()
