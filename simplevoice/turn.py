@@ -13,28 +13,24 @@ import msgspec
 import structlog
 from msgspec import UNSET
 
-from simplevoice import messages
 from simplevoice.config import Config
 from simplevoice.errors import AudioError, BusyError, RateLimitedError, SimpleVoiceError, TurnTimeoutError
 from simplevoice.history import Exchange, History
 from simplevoice.notices import error_message, guidance
 from simplevoice.observation import Observation, Outcome, TurnReport
+from simplevoice.patience import Patience
 from simplevoice.pipeline import Audio, Decoded, Event, Finished, Heard, Lender, NotHeard, Piece, Pipeline, TurnRequest
-from simplevoice.playback import Playback
 from simplevoice.protocol import (
-    AudioChunk,
     Interrupted,
     InterruptReason,
-    ProcessingStarted,
     ResponseText,
-    ServerMessage,
     Timings,
     Transcription,
-    TurnProcessingStarted,
     VoiceResponse,
 )
 from simplevoice.rates import Allowance
 from simplevoice.registry import Connection
+from simplevoice.telling import Telling
 from simplevoice.turnstile import Place, Turnstile
 from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioTransport
 
@@ -65,29 +61,28 @@ class Turn:
         self.request = request
         self.endpoint_ms: int | None = None
         """Where the server found the end: milliseconds from the last speech to the decision."""
-        self.concluded = False
-        """Whether the client was told the end; it may still be playing the reply."""
         self._context = context
         self._connection = context.connection
         self._pipeline = Pipeline(request, context.history, context.lender, context.config.limits, self._emit)
-        self._released = asyncio.Event()
-        self._held: list[ServerMessage] = []
+        self._patience = Patience(context.config.limits.turn_timeout_seconds)
+        self._telling = Telling(
+            context.connection,
+            turn_id,
+            self._patience,
+            streaming=request.streaming,
+            audio_format=request.audio_format,
+            audio_transport=context.audio_transport,
+        )
+        self._playback = self._telling.playback
         self._task: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
         self._place: Place | None = None
-        self._client_waits_since = math.inf
-        """On the monotonic clock, seconds; infinite while the client does not wait for this turn."""
         self._over = False
         """Whether nothing more is taken from the pipeline."""
-        self._announcing = asyncio.Lock()
-        self._announced = False
         self._forgotten = False
         self._heard = ""
         self._understood = asyncio.Event()
         self._pieces: list[str] = []
-        self._audio = bytearray()
-        self._playback = Playback()
-        self._chunks = 0
         self._exchange: Exchange | None = None
         self._interrupted = False
         self._reported = False
@@ -120,10 +115,7 @@ class Turn:
     async def release(self) -> None:
         """Tell the client that the turn has begun, and let everything through."""
         await self._announce()
-        while self._held:
-            await self._send(self._held.pop(0))
-        self._client_waits_since = time.monotonic()
-        self._released.set()
+        await self._telling.release()
 
     async def transcript(self) -> str | None:
         """Wait for what was heard; None when nothing was, or the turn failed before."""
@@ -165,9 +157,14 @@ class Turn:
         return self._understood.is_set()
 
     @property
+    def concluded(self) -> bool:
+        """Whether the client was told the end; it may still be playing the reply."""
+        return self._telling.concluded
+
+    @property
     def speaking(self) -> bool:
         """Whether sound of the reply has left."""
-        return self._chunks > 0
+        return self._telling.chunks > 0
 
     @property
     def playing(self) -> bool:
@@ -204,36 +201,20 @@ class Turn:
             self._place.leave()
 
     async def _announce(self) -> None:
-        """Tell the client once that the turn has begun. No interruption takes that back or comes before it."""
-        async with self._announcing:
-            if self._announced:
-                return
-            detected = self.endpoint_ms is not None
-            key = "turn_processing_started" if detected else "processing_started"
-            kind = TurnProcessingStarted if detected else ProcessingStarted
-            await self._connection.send(kind(turn_id=self.id, message=messages.text(key, self.request.language)))
-            self._announced = True
+        await self._telling.announce(self.request.language, detected=self.endpoint_ms is not None)
 
     async def _run(self, work: asyncio.Task[None]) -> None:
         """Bring the work to its end, or leave it: what is cancelled ends when its engine lets it."""
         try:
-            await self._outlast(work)
-            await self._conclude(work)
+            if await self._patience.outlast(work):
+                await self._conclude(work)
+            else:
+                self._stop_work()
+                await self._fail(TurnTimeoutError("the turn took too long"))
         finally:
             self._understood.set()
 
-    async def _outlast(self, work: asyncio.Task[None]) -> None:
-        """Wait for the work, or until the client has waited for it too long."""
-        limit = self._context.config.limits.turn_timeout_seconds
-        while not work.done() and (left := self._client_waits_since + limit - time.monotonic()) > 0:
-            # While the client doesn't wait, it can't have waited too long before this limit has passed once more.
-            await asyncio.wait([work], timeout=min(left, limit))
-
     async def _conclude(self, work: asyncio.Task[None]) -> None:
-        if not work.done():
-            self._stop_work()
-            await self._fail(TurnTimeoutError("the turn took too long"))
-            return
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         match error:
             case None:
@@ -250,13 +231,13 @@ class Turn:
 
     async def _fail(self, error: SimpleVoiceError) -> None:
         self._understood.set()
-        await self._released.wait()
-        if self._chunks:
+        await self._telling.released.wait()
+        if self._telling.chunks:
             self._remember(self._playback.heard(self._pieces, math.inf))
         else:
             self._context.history.give_up()
         self._report(_outcome(error), error.code, str(error))
-        await self._send_last(error_message(error, self.request.language, self.id))
+        await self._telling.end(error_message(error, self.request.language, self.id))
 
     async def _emit(self, event: Event) -> None:
         """Take an event of the pipeline. While the turn is held, text is kept if the settings allow; all else waits."""
@@ -269,70 +250,29 @@ class Turn:
                 self._heard = event.text
                 self._understood.set()
                 if not self._context.config.turns.early_reply:
-                    await self._released.wait()
-                await self._send_streamed(self._transcription(event.text))
+                    await self._telling.released.wait()
+                await self._telling.text(self._transcription(event.text))
             case Piece():
                 if not self._context.config.turns.early_speech:
-                    await self._released.wait()
+                    await self._telling.released.wait()
                 self._pieces.append(event.text)
-                await self._send_streamed(ResponseText(turn_id=self.id, index=event.index, text=event.text))
+                await self._telling.text(ResponseText(turn_id=self.id, index=event.index, text=event.text))
             case NotHeard():
                 self._understood.set()
-                await self._released.wait()
+                await self._telling.released.wait()
                 self._report("not_understood", event.reason)
-                await self._send_last(guidance(event.reason, event.text, self.request.language, self.id))
+                await self._telling.end(guidance(event.reason, event.text, self.request.language, self.id))
             case Audio():
-                await self._released.wait()
-                await self._take_audio(event)
+                await self._telling.released.wait()
+                if self.request.streaming and event.data and not self._telling.chunks:
+                    self._pipeline.progress.first_audio = self._pipeline.elapsed_ms()
+                await self._telling.sound(event.data, event.piece, event.duration_ms)
             case Finished():
-                await self._released.wait()
+                await self._telling.released.wait()
                 await self._finish(event)
-
-    async def _send_streamed(self, message: ServerMessage) -> None:
-        if not self.request.streaming:
-            return
-        if self._released.is_set():
-            await self._send(message)
-        else:
-            self._held.append(message)
-
-    async def _send(self, message: ServerMessage, payload: bytes | None = None) -> None:
-        """Send, and don't count the time that a slow client takes as its waiting."""
-        began, waiting_since = time.monotonic(), self._client_waits_since
-        self._client_waits_since = math.inf
-        await self._connection.send(message, payload, self.id)
-        self._client_waits_since = waiting_since + time.monotonic() - began
-
-    async def _send_last(self, message: ServerMessage) -> None:
-        self.concluded = True
-        await self._send(message)
 
     def _transcription(self, text: str) -> Transcription:
         return Transcription(turn_id=self.id, text=text, final=True, language=self.request.language)
-
-    async def _take_audio(self, event: Audio) -> None:
-        self._playback.add(event.piece, event.duration_ms)
-        if not self.request.streaming:
-            self._audio += event.data
-        elif event.data:
-            await self._send_chunk(event.data)
-
-    async def _send_chunk(self, data: bytes) -> None:
-        binary = self._context.audio_transport == "binary"
-        chunk = AudioChunk(
-            turn_id=self.id,
-            seq=self._chunks,
-            format=self.request.audio_format,
-            sample_rate=OUTPUT_SAMPLE_RATE,
-            size=len(data),
-            audio_base64=UNSET if binary else data,
-        )
-        if self._chunks == 0:
-            self._playback.begin()
-            self._pipeline.progress.first_audio = self._pipeline.elapsed_ms()
-        self._chunks += 1
-        await self._send(chunk, data if binary else None)
-        self._client_waits_since = time.monotonic()
 
     async def _finish(self, event: Finished) -> None:
         self._remember(event.text)
@@ -342,12 +282,12 @@ class Turn:
         self._connection.message_count += 1
         self._connection.last_response_time_ms = timings.total
         self._report("answered", times=timings)
-        await self._send_last(
+        await self._telling.end(
             VoiceResponse(
                 turn_id=self.id,
                 transcription=self._heard,
                 response_text=event.text,
-                audio_base64=UNSET if self.request.streaming else bytes(self._audio),
+                audio_base64=UNSET if self.request.streaming else bytes(self._telling.audio),
                 audio_format=self.request.audio_format,
                 sample_rate=OUTPUT_SAMPLE_RATE,
                 duration_ms=event.duration_ms,

@@ -14,7 +14,7 @@ ROOMS = [
     {"conversation", "service"},
     {"microphone"},
     {"turn", "listening"},
-    {"pipeline"},
+    {"pipeline", "telling"},
     {"stt", "llm", "tts"},
     {
         "speech",
@@ -25,6 +25,7 @@ ROOMS = [
         "history",
         "lending",
         "notices",
+        "patience",
         "playback",
         "rates",
         "turnstile",

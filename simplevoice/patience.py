@@ -1,0 +1,48 @@
+"""How long a client waits for its turn, and how long it may."""
+
+import asyncio
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Patience:
+    """A deadline ``seconds`` from when the client began to wait; while it is busy itself, time does not pass."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waits_since = math.inf
+        """On the monotonic clock, seconds; infinite before it waits."""
+        self._suspended_since = math.inf
+        self._suspensions = 0
+
+    def begin(self) -> None:
+        """From now on it waits: for the turn, or behind a sound for the next one."""
+        self._waits_since = self._suspended_since = time.monotonic()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """While it takes what is sent to it, it does not wait, however slowly it does. Several may be sending."""
+        if not self._suspensions:
+            self._suspended_since = time.monotonic()
+        self._suspensions += 1
+        try:
+            yield
+        finally:
+            self._suspensions -= 1
+            if not self._suspensions:
+                self._waits_since += time.monotonic() - self._suspended_since
+
+    async def outlast(self, work: asyncio.Task[Any]) -> bool:
+        """Wait for the work; False when the client has waited too long for it."""
+        while not work.done() and self._left > 0:
+            # While it doesn't wait, it can't have waited too long before this time has passed once more.
+            await asyncio.wait([work], timeout=min(self._left, self._seconds))
+        return work.done()
+
+    @property
+    def _left(self) -> float:
+        waited = time.monotonic() - self._waits_since
+        return math.inf if self._suspensions else self._seconds - waited
