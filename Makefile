@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test soak hold bad-input fuzz check docs binary deb clean
+.PHONY: serve test soak hold bad-input fuzz check docs binary deb test-system clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -67,6 +67,17 @@ binary: dist/simplevoice
 # The same program as a Debian package, with units, settings and docs.
 deb: $(PROGRAM)/simplevoice
 	packaging/deb/build.sh $(PROGRAM) dist
+
+# The binary and the package on a Debian 12 that boots in a container; says so where that can't be.
+DEBIAN_BASE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/simplevoice/tests/debian-12.tar
+
+test-system: $(VENV)/.installed-test
+	@if why=$$(tests/system/prepare.sh $(DEBIAN_BASE)); then \
+		$(MAKE) binary deb && $(BIN)/simplevoice models pull --for-tests && \
+		DEBIAN_BASE=$(DEBIAN_BASE) $(BIN)/python -m pytest -m system tests/system; \
+	else \
+		echo "test-system is skipped: $$why"; \
+	fi
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -34,7 +34,6 @@ find "$root/usr/lib/simplevoice" -type f ! -name simplevoice -exec chmod 644 {} 
 ln -s ../lib/simplevoice/simplevoice "$root/usr/bin/simplevoice"
 
 for unit in "$top"/systemd/*.service "$top"/systemd/*.socket; do
-    [ -f "$unit" ] || continue
     put 644 "$unit" "/lib/systemd/system/$(basename "$unit")"
     sed -i 's:/usr/local/bin/:/usr/bin/:' "$root/lib/systemd/system/$(basename "$unit")"
 done
@@ -44,11 +43,10 @@ put 644 "$top/systemd/simplevoice.toml" /etc/simplevoice/simplevoice.toml
 doc=/usr/share/doc/simplevoice
 put 644 "$here/copyright" "$doc/copyright"
 put 644 "$top/README.md" "$doc/README.md"
-for page in "$top"/docs/*.md "$top"/docs/*/*; do
-    put 644 "$page" "$doc/docs/${page#"$top"/docs/}"
+for part in docs systemd; do
+    (cd "$top" && find "$part" -type f ! -name '*.service' ! -name '*.socket' ! -name '*.sysusers' -printf '%P\n') |
+        while read -r page; do put 644 "$top/$part/$page" "$doc/$part/$page"; done
 done
-put 644 "$top/systemd/README.md" "$doc/systemd/README.md"
-put 644 "$top/systemd/gpu.conf" "$doc/systemd/gpu.conf"
 put 644 "$top/CHANGELOG.md" "$doc/CHANGELOG.md"
 gzip -9n >"$root$doc/changelog.gz" <<END
 simplevoice ($version) stable; urgency=medium

