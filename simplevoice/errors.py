@@ -12,6 +12,7 @@ SimpleVoiceError
 ├── TurnTimeoutError       a turn took longer than it may
 ├── BusyError              a bound was reached: connections, waiting utterances
 ├── RateLimitedError       a client asks for too much in too short a time
+├── ConnectionFailedError  no conversation with a daemon, or none any more: what simplevoice.client raises
 └── ModelError             weights can't be had, or aren't what they should be
     ├── WeightsUnavailableError
     └── WeightsCorruptError
@@ -121,6 +122,18 @@ class RateLimitedError(SimpleVoiceError):
 
     def __init__(self, message: str, *, retry_after_ms: int | None) -> None:
         super().__init__(message, details=None if retry_after_ms is None else {"retry_after_ms": retry_after_ms})
+
+
+class ConnectionFailedError(SimpleVoiceError):
+    """No conversation with a daemon, or none any more. The message is one line for people.
+
+    ``status`` is that of the HTTP answer that refused it, ``close_code`` what the daemon closed it with.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, close_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.close_code = close_code
 
 
 class ModelError(SimpleVoiceError):

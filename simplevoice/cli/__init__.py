@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from simplevoice import __version__
-from simplevoice.errors import ConfigError, SimpleVoiceError
+from simplevoice.errors import ConfigError, ConnectionFailedError, SimpleVoiceError
 
 FAILURE = 1
 USAGE = 2
@@ -74,6 +74,10 @@ class Program(click.Group):
             code = _complain(error.format_message(), FAILURE)
         except ConfigError as error:
             code = _complain("\n".join(error.problems), USAGE)
+        except ConnectionFailedError as error:
+            from simplevoice.cli.connecting import with_hint  # aiohttp takes long to import; it is there already
+
+            code = _complain(with_hint(error), FAILURE)
         except SimpleVoiceError as error:
             code = _complain(str(error), FAILURE)
         except click.Abort:

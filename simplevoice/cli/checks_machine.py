@@ -15,8 +15,8 @@ import aiohttp
 import ctranslate2
 import msgspec
 
+from simplevoice.address import CHAT_PATH
 from simplevoice.cli.checks import Check, Finding
-from simplevoice.cli.target import CHAT_PATH
 from simplevoice.config import Config, ServerConfig
 from simplevoice.errors import ConfigError
 from simplevoice.models.store import ModelStore

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from simplevoice import protocol
-from simplevoice.cli.client import ConnectionFailedError, Conversation, converse
 from simplevoice.cli.clips import Clip, read_clips
+from simplevoice.cli.connecting import converse
 from simplevoice.cli.latency import (
     FRAME_BYTES,
     FRAME_SECONDS,
@@ -32,14 +32,14 @@ from simplevoice.cli.output import console
 from simplevoice.cli.own_daemon import own_daemon
 from simplevoice.cli.target import Target
 from simplevoice.cli.watching import EngineView, read_status
+from simplevoice.client import Conversation
 from simplevoice.config_sources import DEFAULT, Settings
+from simplevoice.errors import ConnectionFailedError
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
 SILENCE = bytes(FRAME_BYTES)
 LEAD_FRAMES = 25
 """Half a second of silence before an utterance."""
-SEND_SECONDS = 10.0
-"""A daemon that takes no frame for this long is given up."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -112,7 +112,7 @@ class Caller:
         due = time.perf_counter()
         while True:
             await asyncio.sleep(due - time.perf_counter())
-            await self._send(self._frames.popleft() if self._frames else SILENCE)
+            await self._conversation.send(self._frames.popleft() if self._frames else SILENCE)
             sent = time.perf_counter()
             self._lag = max(self._lag, sent - due)
             if self._spoken is not None and not self._frames:
@@ -122,29 +122,13 @@ class Caller:
 
     async def listen(self) -> None:
         """Note what arrives until cancelled. Raises ConnectionFailedError."""
-        chunk: protocol.AudioChunk | None = None
         while True:
             message = await self._conversation.receive()
-            at = time.perf_counter()
-            match message:
-                case protocol.VadUpdate():
-                    continue  # it comes all the time, also when all is said
-                case protocol.AudioChunk():
-                    chunk = message
-                case bytes() if chunk is not None:
-                    self._arrivals.append(Arrival(at, chunk, message))
-                case bytes():
-                    raise ConnectionFailedError("the daemon sent sound that it had not announced")
-                case _:
-                    self._arrivals.append(Arrival(at, message))
+            if isinstance(message, protocol.VadUpdate):
+                continue  # it comes all the time, also when all is said
+            sound = message.audio_base64 if isinstance(message, protocol.AudioChunk) else b""
+            self._arrivals.append(Arrival(time.perf_counter(), message, sound or b""))
             self._news.set()
-
-    async def _send(self, frame: bytes) -> None:
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._conversation.send(frame)
-        except TimeoutError:
-            raise ConnectionFailedError(f"the daemon takes no sound for {SEND_SECONDS:g} s") from None
 
 
 async def measure_own(plan: Plan, settings: Settings) -> Report:
@@ -193,15 +177,15 @@ async def _call(
     take: Callable[[TurnFigures], None],
 ) -> None:
     """Have one client's turns, after one that warms up."""
-    parameters = {
-        "connection_id": f"latency-{uuid.uuid4().hex[:12]}",
-        "language": clips[0].language,
-        "turn_detection": "server_vad",
-        "response_mode": "stream",
-        "audio_format": "pcm16",
-        "audio_transport": "binary",
-    }
-    async with converse(daemon, parameters, lambda _: None) as conversation:
+    async with converse(
+        daemon,
+        connection_id=f"latency-{uuid.uuid4().hex[:12]}",
+        language=clips[0].language,
+        turn_detection="server_vad",
+        response_mode="stream",
+        audio_format="pcm16",
+        audio_transport="binary",
+    ) as conversation:
         caller = Caller(conversation, number)
         running = [tasks.create_task(caller.listen()), tasks.create_task(caller.speak())]
         await caller.say(clips[0])

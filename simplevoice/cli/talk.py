@@ -5,6 +5,7 @@ import sys
 import textwrap
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 import msgspec
@@ -21,6 +22,9 @@ from simplevoice.types import (
     Language,
     VoiceType,
 )
+
+if TYPE_CHECKING:
+    from simplevoice.client import Opening
 
 CONTAINERS: dict[str, InputFormat] = {
     **{f".{name}": name for name in INPUT_FORMATS},
@@ -50,7 +54,7 @@ class Plan(msgspec.Struct, frozen=True):
     """Where to talk, what to ask for, and what to do with the answers."""
 
     daemon: Target
-    parameters: dict[str, str]
+    opening: "Opening"
     binary: bool
     turn_seconds: float
     save: bool
@@ -119,7 +123,7 @@ def talk(
     player = find_player() if play else None
     if player:
         audio_format = playable_format(player, audio_format)
-    parameters = {
+    opening = {
         "connection_id": connection_id or f"talk-{uuid.uuid4().hex[:12]}",
         "session_id": session_id,
         "language": language,
@@ -130,7 +134,7 @@ def talk(
     }
     plan = Plan(
         daemon=daemon,
-        parameters={name: value for name, value in parameters.items() if value is not None},
+        opening=cast("Opening", {name: value for name, value in opening.items() if value is not None}),
         binary=binary,
         turn_seconds=turn_seconds,
         save=target is not None or not (play or raw),

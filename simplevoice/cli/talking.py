@@ -13,10 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from simplevoice import protocol
-from simplevoice.cli.client import ConnectionFailedError, Conversation, Outcome, converse, describe_error
+from simplevoice.cli.connecting import converse
 from simplevoice.cli.output import console, directed, milliseconds
 from simplevoice.cli.sound import play, save
 from simplevoice.cli.talk import Plan, Utterance
+from simplevoice.client import Conversation, Outcome, describe_error
+from simplevoice.errors import ConnectionFailedError
 
 Row = tuple[str, str, str]
 """A label, what stands after it, and rich's style of that."""
@@ -36,13 +38,12 @@ async def talk_through(plan: Plan, utterances: Sequence[Utterance]) -> int:
     """Have all turns, and return the exit code: 0 when every one was answered."""
     out = console()
     answered = 0
-    on_text = click.echo if plan.raw else _ignore
-    async with converse(plan.daemon, plan.parameters, on_text) as conversation:
+    async with converse(plan.daemon, click.echo if plan.raw else None, **plan.opening) as conversation:
         for utterance in utterances:
             try:
                 answered += await _turn(plan, conversation, utterance, out)
             except ConnectionFailedError as error:
-                raise ConnectionFailedError(f"{utterance.label}: {error.message}") from None
+                raise ConnectionFailedError(f"{utterance.label}: {error}") from None
     return 0 if answered == len(utterances) else 1
 
 
@@ -107,6 +108,8 @@ def _rows(outcome: Outcome, path: Path | None, out: Console) -> list[Row]:
             return _answer_rows(outcome, path, out)
         case protocol.Guidance():
             return [("guidance", f"{outcome.guidance} ({outcome.reason})", "yellow")]
+        case protocol.Interrupted():
+            return [("stopped", outcome.reason, "yellow")]
         case protocol.ErrorMessage():
             return [("error", describe_error(outcome), "red")]
 
@@ -138,7 +141,3 @@ def _show(out: Console, label: str, rows: Sequence[Row]) -> None:
         table.add_row(Text(name, style="dim"), Text(text, style=style))
     out.print(Text(label, style="bold green"))
     out.print(Padding(table, (0, 0, 1, 2)))
-
-
-def _ignore(_text: str) -> None:
-    pass

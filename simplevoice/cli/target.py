@@ -1,4 +1,4 @@
-"""Which daemon a client command speaks to: the options, what they say, and the URLs made from them."""
+"""Which daemon a client command speaks to: the options, and what they say."""
 
 import functools
 import os
@@ -6,17 +6,14 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import click
 import msgspec
 
-CHAT_PATH = "/ws/simple-voice-chat"
-DEFAULT_URL = f"ws://127.0.0.1:8000{CHAT_PATH}"
+from simplevoice.address import DEFAULT_URL, chat_url
+
 TOKEN_VARIABLE = "SIMPLEVOICE_CLIENT_TOKEN"  # noqa: S105 - its name
 MAX_TOKEN_FILE_BYTES = 65_536
-_WEBSOCKET = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
-_HTTP = {"ws": "http", "wss": "https"}
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -28,17 +25,6 @@ class Target(msgspec.Struct, frozen=True):
     url: str
     token: str | None = None
     tls: ssl.SSLContext | None = None
-
-    @property
-    def status_url(self) -> str:
-        """Tell the HTTP URL of its status."""
-        parts = urlsplit(self.url)
-        return urlunsplit((_HTTP[parts.scheme], parts.netloc, f"{parts.path}/status", "", ""))
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Make the headers that present the token."""
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +40,7 @@ def optional_target(default: str | None, what: str) -> Callable[[Callable[..., A
             default=default,
             show_default=True,
             envvar="SIMPLEVOICE_CLIENT_URL",
-            callback=lambda _context, _option, value: None if value is None else chat_url(value),
+            callback=lambda _context, _option, value: None if value is None else _chat_url(value),
             help=f"{what} A bare ws://HOST:PORT does, too.",
         ),
         click.option(
@@ -112,14 +98,8 @@ def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def chat_url(text: str) -> str:
-    """Return the WebSocket URL of the conversation, or raise BadParameter."""
+def _chat_url(text: str) -> str:
     try:
-        parts = urlsplit(text)
-        valid = parts.scheme in _WEBSOCKET and parts.hostname and (parts.port is None or parts.port)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise click.BadParameter(f"{text!r} is no URL such as {DEFAULT_URL}.")
-    path = parts.path.rstrip("/") or CHAT_PATH
-    return urlunsplit((_WEBSOCKET[parts.scheme], parts.netloc, path, "", ""))
+        return chat_url(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None

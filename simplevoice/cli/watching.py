@@ -10,9 +10,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from simplevoice.cli.client import http_session, why_unreachable
+from simplevoice.address import status_url
+from simplevoice.cli.connecting import http_session, with_hint
 from simplevoice.cli.output import console, duration, milliseconds
 from simplevoice.cli.target import Target
+from simplevoice.client import unreachable
+from simplevoice.errors import ConnectionFailedError
 
 ANSWER_SECONDS = 5.0
 
@@ -76,8 +79,8 @@ class StatusView(msgspec.Struct, frozen=True):
 
 
 async def show(daemon: Target, *, raw: bool) -> int:
-    """Print the status once. Raises ClickException when no daemon answers."""
-    url = daemon.status_url
+    """Print the status once. Raises ConnectionFailedError when no daemon answers."""
+    url = status_url(daemon.url)
     async with _session(daemon) as session:
         body = await _fetch(session, url)
     if raw:
@@ -88,14 +91,14 @@ async def show(daemon: Target, *, raw: bool) -> int:
 
 
 async def read_status(daemon: Target) -> StatusView:
-    """Ask for the status once. Raises ClickException when no daemon answers."""
+    """Ask for the status once. Raises ConnectionFailedError when no daemon answers."""
     async with _session(daemon) as session:
-        return _decode(daemon.status_url, await _fetch(session, daemon.status_url))
+        return _decode(status_url(daemon.url), await _fetch(session, status_url(daemon.url)))
 
 
 async def watch_until_interrupted(daemon: Target, interval: float, *, raw: bool) -> int:
     """Print the status again and again; a daemon that is away is shown as such, and waited for."""
-    out, url = console(), daemon.status_url
+    out, url = console(), status_url(daemon.url)
     async with _session(daemon) as session:
         if raw or not out.is_terminal:
             while True:
@@ -120,21 +123,21 @@ async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
         async with session.get(url, raise_for_status=True) as response:
             return await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise click.ClickException(why_unreachable(url, error)) from None
+        raise unreachable(url, error) from error
 
 
 def _decode(url: str, body: bytes) -> StatusView:
     try:
         return msgspec.json.decode(body, type=StatusView)
     except msgspec.DecodeError as error:
-        raise click.ClickException(f"{url} is not the status of a simplevoice daemon: {error}") from None
+        raise ConnectionFailedError(f"{url} is not the status of a simplevoice daemon: {error}") from None
 
 
 async def _frame(session: aiohttp.ClientSession, url: str) -> RenderableType:
     try:
         return draw(_decode(url, await _fetch(session, url)), url)
-    except click.ClickException as error:
-        return Text(error.message, style=BAD)
+    except ConnectionFailedError as error:
+        return Text(with_hint(error), style=BAD)
 
 
 def draw(status: StatusView, url: str) -> RenderableType:

@@ -54,8 +54,8 @@ STATUS: dict[str, Any] = {
     "audio_formats": {"input": [], "output": []},
 }
 
-Reply = protocol.ServerMessage | int
-"""A message to send, or a code to close with."""
+Reply = protocol.ServerMessage | bytes | int
+"""A message to send, sound, or a code to close with."""
 
 Answer = Callable[[protocol.AnyClientMessage | bytes], list[Reply]]
 
@@ -169,6 +169,8 @@ class FakeDaemon:
         for reply in replies:
             if isinstance(reply, int):
                 await websocket.close(code=reply, message=b"as told")
+            elif isinstance(reply, bytes):
+                await websocket.send_bytes(reply)
             else:
                 await websocket.send_str(protocol.encode(reply))
 

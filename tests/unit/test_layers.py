@@ -31,11 +31,12 @@ ROOMS = [
         "turnstile",
         "settings",
     },
+    {"client"},
     {"protocol", "messages", "logs", "memory", "systemd", "config_text"},
     {"config_sources"},
     {"config_table"},
     {"failover", "guard", "remote"},
-    {"config", "errors", "types", "engine", "breaker", "caller"},
+    {"config", "errors", "types", "engine", "breaker", "caller", "address"},
 ]
 VENDORS = {
     "faster_whisper": {"stt/whisper.py"},
@@ -106,3 +107,8 @@ def test_only_the_command_line_knows_the_server() -> None:
         if any(n.startswith("simplevoice.server") for n in imports(p))
     }
     assert users <= {"server", "cli"}
+
+
+def test_the_client_brings_nothing_of_the_daemon() -> None:
+    below = {name.split(".")[1] for name in imports(PACKAGE / "client.py") if name.startswith("simplevoice.")}
+    assert below <= {"protocol", "errors", "types", "address"}

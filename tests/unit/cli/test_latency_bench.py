@@ -10,15 +10,16 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from simplevoice import protocol
+from simplevoice.address import chat_url
 from simplevoice.cli import latency as figures_module
-from simplevoice.cli import latency_bench
-from simplevoice.cli.client import ConnectionFailedError, Conversation
 from simplevoice.cli.clips import Clip
 from simplevoice.cli.latency import Spread, Summary
 from simplevoice.cli.latency_bench import Caller, Machine, Plan, Report, Run, measure, show
-from simplevoice.cli.target import Target, chat_url
+from simplevoice.cli.target import Target
 from simplevoice.cli.watching import EngineView
+from simplevoice.client import Conversation
 from simplevoice.config import Config
+from simplevoice.errors import ConnectionFailedError
 from simplevoice.server.app import create_app, start_service
 from simplevoice.service import SimpleVoiceService, open_ears
 from tests.fakes.daemon import FakeDaemon
@@ -94,47 +95,21 @@ async def test_a_lost_connection_is_told(tmp_path: Path) -> None:
         await measure(plan(tmp_path, clients=2), Target(daemon.url))
 
 
-class Scripted(Conversation):
-    """Gives one message and then nothing, takes nothing."""
-
-    def __init__(self, message: protocol.AnyServerMessage | bytes) -> None:
-        self.message: protocol.AnyServerMessage | bytes | None = message
-
-    async def receive(self) -> protocol.AnyServerMessage | bytes:
-        message, self.message = self.message, None
-        if message is None:
-            await asyncio.Event().wait()
-        assert message is not None
-        return message
-
-    async def send(self, message: protocol.ClientMessage | bytes) -> None:
-        if isinstance(message, bytes):
-            await asyncio.Event().wait()
-
-
-async def test_sound_that_was_not_announced_is_told() -> None:
-    with pytest.raises(ConnectionFailedError, match="not announced"):
-        await Caller(Scripted(b"sound"), 0).listen()
-
-
-async def test_a_daemon_that_takes_no_sound_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency_bench, "SEND_SECONDS", 0.05)
-    with pytest.raises(ConnectionFailedError, match=r"takes no sound for 0\.05 s"):
-        await Caller(Scripted(protocol.Pong()), 0).speak()
-
-
 async def test_a_frame_that_is_late_is_told(tmp_path: Path) -> None:
     """The sender is held up between two frames of the clip; the time after it is made good."""
     clip = Clip("en-1.wav", "en", recording("en-LJ042-0094.wav")[:300].set_frame_rate(16_000).raw_data)
     sent: list[float] = []
 
-    class Slow(Scripted):
+    class Slow(Conversation):
+        def __init__(self) -> None:
+            """Go nowhere."""
+
         async def send(self, message: protocol.ClientMessage | bytes) -> None:
             if isinstance(message, bytes):
                 sent.append(asyncio.get_running_loop().time())
                 await asyncio.sleep(0.1 if len(sent) == 20 else 0)
 
-    caller = Caller(Slow(protocol.Pong()), 0)
+    caller = Caller(Slow(), 0)
     speaking = asyncio.create_task(caller.speak())
     said = await caller.say(clip)
     speaking.cancel()

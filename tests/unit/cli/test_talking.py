@@ -18,7 +18,7 @@ from tests.fakes.daemon import FakeDaemon, voice_response
 def plan(daemon: FakeDaemon, **changes: Any) -> Plan:
     facts: dict[str, Any] = {
         "daemon": Target(daemon.url),
-        "parameters": {"connection_id": "me"},
+        "opening": {"connection_id": "me"},
         "binary": False,
         "turn_seconds": 10.0,
         "save": False,

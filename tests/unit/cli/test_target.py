@@ -7,37 +7,8 @@ import pytest
 import trustme
 from click.testing import CliRunner, Result
 
-from simplevoice.cli.target import DEFAULT_URL, Target, chat_url, target_options
-
-
-@pytest.mark.parametrize(
-    ("text", "url"),
-    [
-        ("ws://127.0.0.1:8000", "ws://127.0.0.1:8000/ws/simple-voice-chat"),
-        ("http://127.0.0.1:8000/", "ws://127.0.0.1:8000/ws/simple-voice-chat"),
-        ("https://voice.example.org", "wss://voice.example.org/ws/simple-voice-chat"),
-        ("wss://h/api/v1/ws/simple-voice-chat", "wss://h/api/v1/ws/simple-voice-chat"),
-        ("ws://[::1]:9/ws/simple-voice-chat?x=1#y", "ws://[::1]:9/ws/simple-voice-chat"),
-    ],
-)
-def test_chat_url(text: str, url: str) -> None:
-    assert chat_url(text) == url
-
-
-@pytest.mark.parametrize("text", ["", "localhost:8000", "ftp://h", "ws://", "ws://h:port", "ws://h:99999", "ws://h:0"])
-def test_chat_url_refuses(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no URL such as"):
-        chat_url(text)
-
-
-def test_status_url() -> None:
-    assert Target("wss://h/api/v1/ws/simple-voice-chat").status_url == "https://h/api/v1/ws/simple-voice-chat/status"
-    assert Target("ws://h:1/ws/simple-voice-chat").status_url == "http://h:1/ws/simple-voice-chat/status"
-
-
-def test_headers() -> None:
-    assert Target("ws://h", "t").headers == {"Authorization": "Bearer t"}
-    assert Target("ws://h").headers == {}
+from simplevoice.address import DEFAULT_URL
+from simplevoice.cli.target import Target, target_options
 
 
 @click.command()

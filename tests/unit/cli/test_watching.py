@@ -2,13 +2,13 @@
 
 import asyncio
 
-import click
 import msgspec
 import pytest
 from rich.console import Console
 
 from simplevoice.cli.target import Target
 from simplevoice.cli.watching import StatusView, draw, read_status, show, watch_until_interrupted
+from simplevoice.errors import ConnectionFailedError
 from tests.fakes.daemon import PATH, STATUS, FakeDaemon
 
 
@@ -39,7 +39,7 @@ async def test_reads_and_shows_what_a_daemon_says(capsys: pytest.CaptureFixture[
 
 
 async def test_a_daemon_that_is_away_is_told(unused_tcp_port: int) -> None:
-    with pytest.raises(click.ClickException, match="no daemon answers"):
+    with pytest.raises(ConnectionFailedError, match="no daemon answers"):
         await show(Target(f"ws://127.0.0.1:{unused_tcp_port}{PATH}"), raw=True)
 
 
