@@ -45,6 +45,15 @@ class Opening(TypedDict, total=False):
     response_mode: ResponseMode
     audio_format: AudioFormat
     audio_transport: AudioTransport
+    half_duplex: bool
+    min_speech_ms: int
+    pre_roll_ms: int
+    tentative_ms: int
+    resume_ms: int
+    silence_ms: int
+    max_silence_ms: int
+    start_threshold: float
+    stop_threshold: float
 
 
 class Conversation:
@@ -126,7 +135,7 @@ async def connect(
             async with asyncio.timeout(CONNECT_SECONDS):
                 websocket = await session.ws_connect(
                     address,
-                    params={name: str(value) for name, value in query.items() if value is not None},
+                    params={name: _as_text(value) for name, value in query.items() if value is not None},
                     max_msg_size=MAX_MESSAGE_BYTES,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                 )
@@ -137,6 +146,10 @@ async def connect(
             yield Conversation(link, await _established(link))
         finally:
             await websocket.close()
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def http_session(token: str | None, tls: ssl.SSLContext | None, **options: Any) -> aiohttp.ClientSession:

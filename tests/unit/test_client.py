@@ -16,6 +16,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from simplevoice import client, protocol
 from simplevoice.client import Opening, connect, unreachable
 from simplevoice.errors import ConnectionFailedError
+from simplevoice.server.opening import TURN_PARAMETERS
 from tests.fakes.daemon import TOKEN, FakeDaemon, Reply, failure, voice_response
 
 URL = "ws://h:1/ws/simple-voice-chat"
@@ -66,16 +67,16 @@ def streamed() -> protocol.VoiceResponse:
 
 
 def test_an_opening_is_what_the_protocol_takes() -> None:
-    assert set(Opening.__annotations__) == set(protocol.OpeningParameters.__struct_fields__)
+    assert set(Opening.__annotations__) == {*protocol.OpeningParameters.__struct_fields__, *TURN_PARAMETERS}
 
 
 async def test_a_turn_is_answered() -> None:
     with FakeDaemon().running() as daemon:
-        async with connect(daemon.url, connection_id="c", language="en") as conversation:
+        async with connect(daemon.url, connection_id="c", language="en", half_duplex=True) as conversation:
             assert conversation.limits.max_audio_bytes == 2**16
             assert conversation.established.config.language == "en"
             answer = await conversation.turn(protocol.TextMessage(text="hello"), 5)
-        assert daemon.queries == [{"connection_id": "c", "language": "en"}]
+        assert daemon.queries == [{"connection_id": "c", "language": "en", "half_duplex": "true"}]
     assert isinstance(answer, protocol.VoiceResponse)
     assert answer.audio_base64 == b"sound"
 
