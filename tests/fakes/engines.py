@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 from pydub import AudioSegment
 
@@ -109,31 +110,55 @@ class FakeModel(FakeEngine, LanguageModel):
         await asyncio.sleep(0)
 
 
+Step = bytes | Exception | asyncio.Event
+"""Give this audio, fail so, or wait for this."""
+
+
 class FakeSpeaker(FakeEngine, Speaker):
-    """Speaks ``chunk_ms`` of a quiet tone at a time, ``chunks`` times for every text."""
+    """Takes its steps for every text; without any it speaks ``chunks`` times 100 ms of a quiet tone."""
 
-    name = "fake"
-
-    def __init__(self, chunks: int = 2, chunk_ms: int = 100) -> None:
+    def __init__(
+        self,
+        name: str = "fake",
+        *steps: Step,
+        codec: Literal["mp3", "pcm16"] = "pcm16",
+        languages: Sequence[Language] = LANGUAGES,
+    ) -> None:
         super().__init__()
-        self.chunks = chunks
-        self.chunk = b"\x10\x00\xf0\xff" * (24_000 * chunk_ms // 2000)
+        self.name = name
+        self.steps: Sequence[Step] = steps
+        self.codec = codec
+        self.languages = languages
+        self.chunks = 2
+        self.chunk = b"\x10\x00\xf0\xff" * 1200
         self.received: list[tuple[str, Voice]] = []
+        self.asked = asyncio.Event()
         self.fails_on: str | None = None
 
     def supports(self, voice: Voice) -> bool:
-        return True
+        return self.state == "ready" and voice.language in self.languages
 
     def health(self) -> EngineHealth:
-        return EngineHealth(engine="fake", state=self.state, active="fake", breaker="closed")
+        return EngineHealth(engine=self.name, state=self.state, active=self.name, breaker="closed")
 
     async def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
         self.received.append((text, voice))
+        self.asked.set()
         if text == self.fails_on:
             raise SpeechError("told to fail")
-        for _ in range(self.chunks):
-            await self.work()
-            yield SpeechChunk(self.chunk, "pcm16", 24_000, self.name)
+        self.running += 1
+        try:
+            for step in self.steps or [self.chunk] * self.chunks:
+                match step:
+                    case bytes():
+                        await self.work()
+                        yield SpeechChunk(step, self.codec, 24_000, self.name)
+                    case asyncio.Event():
+                        await step.wait()
+                    case _:
+                        raise step
+        finally:
+            self.running -= 1
 
 
 class FakeVoiceActivity(VoiceActivityModel):

@@ -18,8 +18,8 @@ from simplevoice.tts.edge import EdgeSpeaker
 from simplevoice.tts.policy import SpeechPolicy
 from simplevoice.types import LANGUAGES, Language
 from tests.edge import Fault as EdgeFault
+from tests.fakes.engines import FakeSpeaker
 from tests.fakes.faulty import Fault
-from tests.fakes.speakers import ScriptedSpeaker
 from tests.faults.daemon import SPOKEN, TYPED, World, daemon, world
 from tests.leftovers import nothing_left
 
@@ -91,7 +91,7 @@ async def test_edge_fails_and_the_local_voice_speaks(servers: World, fault: Edge
 @pytest.mark.parametrize(("fault", "language"), in_both_languages(EdgeFault))
 async def test_edge_and_the_local_voice_fail(servers: World, fault: EdgeFault, language: Language) -> None:
     config = servers.config()
-    local = ScriptedSpeaker("espeak", SpeechError("no data"))
+    local = FakeSpeaker("espeak", SpeechError("no data"))
     edge = EdgeSpeaker(config.tts, VoicesConfig(), ModelsConfig(), connect_seconds=1.0, receive_seconds=1.0)
     speaker = SpeechPolicy(config.tts, edge, [local])
     async with daemon(config, speaker=speaker) as house, house.line(language) as line:

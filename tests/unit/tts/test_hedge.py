@@ -5,14 +5,16 @@ import pytest
 from simplevoice.errors import SpeechError
 from simplevoice.tts import Voice
 from simplevoice.tts.hedge import Attempt
-from tests.fakes.speakers import ScriptedSpeaker, Step
+from tests.fakes.engines import FakeSpeaker, Step
 
 VOICE = Voice("en", "female")
 AUDIO = b"\x01\x00"
 
 
 def attempt(*steps: Step) -> Attempt:
-    return Attempt(ScriptedSpeaker("fake", *steps).synthesize("hello", VOICE))
+    speaker = FakeSpeaker("fake", *steps)
+    speaker.chunks = 0
+    return Attempt(speaker.synthesize("hello", VOICE))
 
 
 async def test_all_audio_is_given_from_the_first_on() -> None:
@@ -79,9 +81,9 @@ async def test_nobody_speaks_when_both_fail() -> None:
 
 @pytest.mark.parametrize("step", [asyncio.Event(), AUDIO])
 async def test_close_ends_the_synthesis(step: Step) -> None:
-    speaker = ScriptedSpeaker("fake", step, AUDIO)
+    speaker = FakeSpeaker("fake", step, AUDIO)
     one = Attempt(speaker.synthesize("hello", VOICE))
     await speaker.asked.wait()
-    assert speaker.open == 1
+    assert speaker.running == 1
     await one.close()
-    assert speaker.open == 0
+    assert speaker.running == 0

@@ -10,7 +10,7 @@ from simplevoice.errors import ErrorCode, SpeechBrokenOffError, SpeechError, Wei
 from simplevoice.tts import SpeechChunk, Voice
 from simplevoice.tts import policy as policies
 from simplevoice.tts.policy import SpeechPolicy, create_policy
-from tests.fakes.speakers import ScriptedSpeaker
+from tests.fakes.engines import FakeSpeaker
 
 ARABIC = Voice("ar", "female")
 ENGLISH = Voice("en", "male")
@@ -56,8 +56,8 @@ def never() -> asyncio.Event:
 
 @asynccontextmanager
 async def policy(
-    edge: ScriptedSpeaker | None,
-    *local: ScriptedSpeaker,
+    edge: FakeSpeaker | None,
+    *local: FakeSpeaker,
     config: TtsConfig = IN_TIME,
     clock: Clock | None = None,
     breaker: Breaker | None = None,
@@ -70,7 +70,7 @@ async def policy(
         yield speech
     finally:
         await speech.close()
-    assert sum(speaker.open for speaker in (edge, *local) if speaker) == 0
+    assert sum(speaker.running for speaker in (edge, *local) if speaker) == 0
 
 
 async def speak(speech: SpeechPolicy, text: str = "hello there", voice: Voice = ENGLISH) -> list[SpeechChunk]:
@@ -82,7 +82,7 @@ def engines(chunks: list[SpeechChunk]) -> list[str]:
 
 
 async def test_edge_speaks_alone_while_it_is_in_time() -> None:
-    edge, local = ScriptedSpeaker("edge", AUDIO, AUDIO, codec="mp3"), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", AUDIO, AUDIO, codec="mp3"), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local) as speech:
         chunks = await speak(speech)
         assert engines(chunks) == ["edge", "edge"]
@@ -92,34 +92,34 @@ async def test_edge_speaks_alone_while_it_is_in_time() -> None:
 
 
 async def test_the_local_engine_speaks_at_once_when_edge_fails() -> None:
-    edge, local = ScriptedSpeaker("edge", SpeechError("HTTP 503")), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", SpeechError("HTTP 503")), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local) as speech:
         assert engines(await speak(speech)) == ["espeak"]
         assert local.received == edge.received
 
 
 async def test_the_local_engine_wins_when_edge_is_late_and_edge_is_closed_before_it_is_heard() -> None:
-    edge, local = ScriptedSpeaker("edge", never()), ScriptedSpeaker("espeak", AUDIO, AUDIO)
+    edge, local = FakeSpeaker("edge", never()), FakeSpeaker("espeak", AUDIO, AUDIO)
     async with policy(edge, local, config=SOON) as speech, aclosing(speech.synthesize("hello", ENGLISH)) as stream:
         assert (await anext(stream)).engine == "espeak"
-        assert edge.open == 0
+        assert edge.running == 0
 
 
 async def test_edge_speaks_when_it_is_late_and_still_first() -> None:
     go = asyncio.Event()
-    edge, local = ScriptedSpeaker("edge", go, AUDIO, AUDIO), ScriptedSpeaker("espeak", never())
+    edge, local = FakeSpeaker("edge", go, AUDIO, AUDIO), FakeSpeaker("espeak", never())
     async with policy(edge, local, config=SOON) as speech:
         speaking = asyncio.create_task(speak(speech))
         await local.asked.wait()
         go.set()
         assert engines(await speaking) == ["edge", "edge"]
-        assert local.open == 0
+        assert local.running == 0
 
 
 async def test_edge_that_fails_late_leaves_the_word_to_the_slow_local_engine() -> None:
     fail, go = asyncio.Event(), asyncio.Event()
-    edge = ScriptedSpeaker("edge", fail, SpeechError("HTTP 503"))
-    local = ScriptedSpeaker("piper", go, AUDIO)
+    edge = FakeSpeaker("edge", fail, SpeechError("HTTP 503"))
+    local = FakeSpeaker("piper", go, AUDIO)
     async with policy(edge, local, config=SOON) as speech:
         speaking = asyncio.create_task(speak(speech))
         await local.asked.wait()
@@ -129,7 +129,7 @@ async def test_edge_that_fails_late_leaves_the_word_to_the_slow_local_engine() -
 
 
 async def test_nobody_can_speak() -> None:
-    edge, local = ScriptedSpeaker("edge", SpeechError("HTTP 503")), ScriptedSpeaker("espeak", SpeechError("no data"))
+    edge, local = FakeSpeaker("edge", SpeechError("HTTP 503")), FakeSpeaker("espeak", SpeechError("no data"))
     async with policy(edge, local, config=TtsConfig(breaker_failures=1)) as speech:
         with pytest.raises(SpeechError, match="espeak: no data"):
             await speak(speech)
@@ -137,8 +137,8 @@ async def test_nobody_can_speak() -> None:
 
 
 async def test_the_local_engine_says_the_rest_when_edge_breaks_off() -> None:
-    edge = ScriptedSpeaker("edge", AUDIO, SpeechBrokenOffError("closed", "there, friend"), codec="mp3")
-    local = ScriptedSpeaker("espeak", AUDIO)
+    edge = FakeSpeaker("edge", AUDIO, SpeechBrokenOffError("closed", "there, friend"), codec="mp3")
+    local = FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local, config=TtsConfig(breaker_failures=1, first_audio_seconds=30)) as speech:
         chunks = await speak(speech, "hello there, friend")
         assert [(chunk.engine, chunk.codec) for chunk in chunks] == [("edge", "mp3"), ("espeak", "pcm16")]
@@ -147,13 +147,13 @@ async def test_the_local_engine_says_the_rest_when_edge_breaks_off() -> None:
 
 
 async def test_nothing_is_added_when_edge_breaks_off_behind_the_last_word() -> None:
-    edge, local = ScriptedSpeaker("edge", AUDIO, SpeechBrokenOffError("closed", "")), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", AUDIO, SpeechBrokenOffError("closed", "")), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local) as speech:
         assert engines(await speak(speech)) == ["edge"]
 
 
 async def test_an_engine_that_cannot_tell_the_rest_fails_the_sentence() -> None:
-    edge, local = ScriptedSpeaker("edge", AUDIO, SpeechError("closed")), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", AUDIO, SpeechError("closed")), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local) as speech:
         with pytest.raises(SpeechError, match="closed"):
             await speak(speech)
@@ -161,7 +161,7 @@ async def test_an_engine_that_cannot_tell_the_rest_fails_the_sentence() -> None:
 
 
 async def test_edge_is_not_asked_after_failures_in_a_row() -> None:
-    edge, local = ScriptedSpeaker("edge", never()), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", never()), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local, config=TtsConfig(first_audio_seconds=0.01, breaker_failures=2)) as speech:
         for _ in range(4):
             assert engines(await speak(speech)) == ["espeak"]
@@ -172,7 +172,7 @@ async def test_edge_is_not_asked_after_failures_in_a_row() -> None:
 
 
 async def test_a_good_sentence_between_failures_keeps_the_breaker_closed() -> None:
-    edge, local = ScriptedSpeaker("edge"), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge"), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local, config=TtsConfig(breaker_failures=2, first_audio_seconds=30)) as speech:
         for steps in ([SpeechError("503")], [AUDIO], [SpeechError("503")]):
             edge.steps = steps
@@ -181,8 +181,8 @@ async def test_a_good_sentence_between_failures_keeps_the_breaker_closed() -> No
 
 
 async def test_a_voice_that_a_client_made_up_does_not_take_edge_from_others() -> None:
-    edge = ScriptedSpeaker("edge", SpeechError("no such voice", code=ErrorCode.INVALID_PARAMETER))
-    local = ScriptedSpeaker("espeak", AUDIO)
+    edge = FakeSpeaker("edge", SpeechError("no such voice", code=ErrorCode.INVALID_PARAMETER))
+    local = FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local, config=TtsConfig(breaker_failures=1, first_audio_seconds=30)) as speech:
         assert engines(await speak(speech, voice=Voice("en", "male", name="en-US-NobodyNeural"))) == ["espeak"]
         assert speech.health().breaker == "closed"
@@ -190,7 +190,7 @@ async def test_a_voice_that_a_client_made_up_does_not_take_edge_from_others() ->
 
 async def test_probes_in_the_background_find_edge_again() -> None:
     clock = Clock()
-    edge, local = ScriptedSpeaker("edge", SpeechError("503")), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", SpeechError("503")), FakeSpeaker("espeak", AUDIO)
     config = TtsConfig(breaker_failures=1, breaker_retry_seconds=30, first_audio_seconds=30)
     breaker = WatchedBreaker(config, clock)
     async with policy(edge, local, config=config, clock=clock, breaker=breaker) as speech:
@@ -219,7 +219,7 @@ async def test_probes_in_the_background_find_edge_again() -> None:
 
 async def test_a_probe_that_is_late_is_a_failure() -> None:
     clock = Clock()
-    edge, local = ScriptedSpeaker("edge", never()), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", never()), FakeSpeaker("espeak", AUDIO)
     config = TtsConfig(breaker_failures=1, first_audio_seconds=0.01)
     async with policy(edge, local, config=config, clock=clock) as speech:
         await speak(speech)
@@ -233,41 +233,41 @@ async def test_a_probe_that_is_late_is_a_failure() -> None:
 
 async def test_close_ends_a_probe_and_forgets() -> None:
     clock = Clock()
-    edge, local = ScriptedSpeaker("edge", SpeechError("503")), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", SpeechError("503")), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local, config=TtsConfig(breaker_failures=1), clock=clock) as speech:
         await speak(speech)
         edge.steps, edge.asked = [never()], asyncio.Event()
         clock.wake.set()
         await edge.asked.wait()
         await speech.close()
-        assert edge.open == 0
+        assert edge.running == 0
         assert (speech.health().breaker, speech.health().state) == ("closed", "stopped")
 
 
 @pytest.mark.parametrize("config", [IN_TIME, SOON], ids=["before the deadline", "while both try"])
 async def test_cancelled_before_any_audio(config: TtsConfig) -> None:
-    edge, local = ScriptedSpeaker("edge", never()), ScriptedSpeaker("espeak", never())
+    edge, local = FakeSpeaker("edge", never()), FakeSpeaker("espeak", never())
     async with policy(edge, local, config=config) as speech:
         speaking = asyncio.create_task(speak(speech))
         await (edge if config is IN_TIME else local).asked.wait()
         speaking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await speaking
-        assert edge.open == local.open == 0
+        assert edge.running == local.running == 0
         assert speech.health().breaker == "closed"
 
 
 @pytest.mark.parametrize("edge_steps", [(AUDIO, AUDIO), (SpeechError("503"),)], ids=["edge speaks", "espeak speaks"])
 async def test_closed_in_the_middle(edge_steps: tuple[bytes | Exception, ...]) -> None:
-    edge, local = ScriptedSpeaker("edge", *edge_steps), ScriptedSpeaker("espeak", AUDIO, AUDIO)
+    edge, local = FakeSpeaker("edge", *edge_steps), FakeSpeaker("espeak", AUDIO, AUDIO)
     async with policy(edge, local) as speech:
         async with aclosing(speech.synthesize("hello", ENGLISH)) as stream:
             await anext(stream)
-        assert edge.open == local.open == 0
+        assert edge.running == local.running == 0
 
 
 async def test_cancelled_between_chunks() -> None:
-    edge, local = ScriptedSpeaker("edge", AUDIO, stall := asyncio.Event()), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", AUDIO, stall := asyncio.Event()), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local) as speech, aclosing(speech.synthesize("hello", ENGLISH)) as stream:
         await anext(stream)
         waiting = asyncio.ensure_future(anext(stream))
@@ -275,13 +275,13 @@ async def test_cancelled_between_chunks() -> None:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert edge.open == 0
+        assert edge.running == 0
         assert not stall.is_set()
         assert local.received == []
 
 
 async def test_piper_speaks_where_it_has_the_voice() -> None:
-    piper, espeak = ScriptedSpeaker("piper", AUDIO, languages=("en",)), ScriptedSpeaker("espeak", AUDIO)
+    piper, espeak = FakeSpeaker("piper", AUDIO, languages=("en",)), FakeSpeaker("espeak", AUDIO)
     async with policy(None, piper, espeak, config=TtsConfig(engine="piper")) as speech:
         assert engines(await speak(speech, voice=ENGLISH)) == ["piper"]
         assert (speech.health().engine, speech.health().active) == ("piper", "piper")
@@ -290,14 +290,14 @@ async def test_piper_speaks_where_it_has_the_voice() -> None:
 
 
 async def test_espeak_speaks_when_piper_fails_before_any_audio() -> None:
-    piper, espeak = ScriptedSpeaker("piper", SpeechError("broken model")), ScriptedSpeaker("espeak", AUDIO)
+    piper, espeak = FakeSpeaker("piper", SpeechError("broken model")), FakeSpeaker("espeak", AUDIO)
     async with policy(None, piper, espeak, config=TtsConfig(engine="piper")) as speech:
         assert engines(await speak(speech)) == ["espeak"]
 
 
 async def test_espeak_speaks_when_piper_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policies, "LOCAL_SECONDS", 0.01)
-    piper, espeak = ScriptedSpeaker("piper", never()), ScriptedSpeaker("espeak", AUDIO)
+    piper, espeak = FakeSpeaker("piper", never()), FakeSpeaker("espeak", AUDIO)
     async with policy(None, piper, espeak, config=TtsConfig(engine="piper")) as speech:
         assert engines(await speak(speech)) == ["espeak"]
         espeak.steps = [never()]
@@ -306,7 +306,7 @@ async def test_espeak_speaks_when_piper_hangs(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_a_local_engine_that_fails_in_the_middle_fails_the_sentence() -> None:
-    piper, espeak = ScriptedSpeaker("piper", AUDIO, SpeechError("broken")), ScriptedSpeaker("espeak", AUDIO)
+    piper, espeak = FakeSpeaker("piper", AUDIO, SpeechError("broken")), FakeSpeaker("espeak", AUDIO)
     async with policy(None, piper, espeak, config=TtsConfig(engine="piper")) as speech:
         with pytest.raises(SpeechError, match="broken"):
             await speak(speech)
@@ -314,7 +314,7 @@ async def test_a_local_engine_that_fails_in_the_middle_fails_the_sentence() -> N
 
 
 async def test_what_has_nothing_to_pronounce_troubles_no_engine() -> None:
-    edge, local = ScriptedSpeaker("edge", AUDIO), ScriptedSpeaker("espeak", AUDIO)
+    edge, local = FakeSpeaker("edge", AUDIO), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local) as speech:
         with pytest.raises(SpeechError, match="nothing to pronounce"):
             await speak(speech, "؟!")
@@ -322,33 +322,33 @@ async def test_what_has_nothing_to_pronounce_troubles_no_engine() -> None:
 
 
 async def test_a_preferred_engine_may_be_missing() -> None:
-    piper, espeak = ScriptedSpeaker("piper", AUDIO), ScriptedSpeaker("espeak", AUDIO)
-    piper.missing = WeightsUnavailableError("no voice")
-    async with policy(ScriptedSpeaker("edge", SpeechError("503")), piper, espeak) as speech:
+    piper, espeak = FakeSpeaker("piper", AUDIO), FakeSpeaker("espeak", AUDIO)
+    piper.error = WeightsUnavailableError("no voice")
+    async with policy(FakeSpeaker("edge", SpeechError("503")), piper, espeak) as speech:
         assert engines(await speak(speech)) == ["espeak"]
         assert speech.health().state == "ready"
 
 
 @pytest.mark.parametrize("config", [TtsConfig(engine="piper"), TtsConfig(local="piper")])
 async def test_an_engine_asked_for_by_name_may_not(config: TtsConfig) -> None:
-    piper = ScriptedSpeaker("piper")
-    piper.missing = WeightsUnavailableError("no voice")
-    speech = SpeechPolicy(config, None, [piper, ScriptedSpeaker("espeak")])
+    piper = FakeSpeaker("piper")
+    piper.error = WeightsUnavailableError("no voice")
+    speech = SpeechPolicy(config, None, [piper, FakeSpeaker("espeak")])
     with pytest.raises(WeightsUnavailableError, match="no voice"):
         await speech.load()
     assert speech.health().state == "failed"
 
 
 async def test_without_the_last_local_engine_there_is_no_speech() -> None:
-    espeak = ScriptedSpeaker("espeak")
-    espeak.missing = SpeechError("no data")
-    speech = SpeechPolicy(TtsConfig(), ScriptedSpeaker("edge"), [espeak])
+    espeak = FakeSpeaker("espeak")
+    espeak.error = SpeechError("no data")
+    speech = SpeechPolicy(TtsConfig(), FakeSpeaker("edge"), [espeak])
     with pytest.raises(SpeechError, match="no data"):
         await speech.load()
 
 
 async def test_all_engines_share_one_life() -> None:
-    speakers = [ScriptedSpeaker(name) for name in ("edge", "piper", "espeak")]
+    speakers = [FakeSpeaker(name) for name in ("edge", "piper", "espeak")]
     speech = SpeechPolicy(TtsConfig(), speakers[0], speakers[1:])
     assert speech.health().state == "stopped"
     assert not speech.supports(ENGLISH)
