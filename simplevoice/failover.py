@@ -133,9 +133,10 @@ class Failover(Engine, Generic[E]):
 
     async def _ask(self, ask: Callable[[E], Awaitable[T]], language: Language) -> tuple[Member[E], T]:
         """Let the first engine that can do the work, and say which one it was. Raises the last one's EngineError."""
+        for member in self._members:  # who was left alone when the last conversation ended is probed again
+            member.guard.watch(partial(self._probe, member.engine))
         failure: EngineError | None = None
         for member in self._able(language):
-            self._watch(member)
             try:
                 return member, await self._twice(partial(ask, member.engine))
             except EngineError as error:
@@ -158,10 +159,6 @@ class Failover(Engine, Generic[E]):
     def _note_failure(self, member: Member[E], error: EngineError) -> None:
         dead = not member.engine.health().usable
         member.guard.fail(error, partial(self._probe, member.engine), dead=dead)
-
-    def _watch(self, member: Member[E]) -> None:
-        """Go on probing what was left alone while nobody conversed."""
-        member.guard.watch(partial(self._probe, member.engine))
 
     async def _probe(self, engine: E) -> None:
         """Find out whether an engine works; one that died is loaded anew."""

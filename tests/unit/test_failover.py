@@ -167,6 +167,20 @@ async def test_probes_in_the_background_bring_the_first_one_back() -> None:
         assert await house.ask() == "first"
 
 
+async def test_probing_goes_on_when_somebody_converses_again() -> None:
+    first, second = Worker("first", EngineError("down")), Worker("second")
+    async with working(first, second, failures=1, retry_seconds=0.001) as house:
+        assert await house.ask() == "second"
+        await house.release()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert house.health().breaker == "open"
+        assert await house.ask() == "second"
+        async with asyncio.timeout(5):
+            while house.health().breaker != "closed":
+                await asyncio.sleep(0)
+        assert await house.ask() == "first"
+
+
 async def test_one_that_died_is_loaded_anew_without_a_turn() -> None:
     first, second = Worker("first"), Worker("second")
 
