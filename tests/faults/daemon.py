@@ -68,17 +68,17 @@ class World:
         self.edge.fault = None
         self.edge.go_on.set()
 
-    def config(self, *, fallbacks: bool = False, **limits: Any) -> Config:
-        """Settings whose stages end soon."""
-        recognizer = SttConfig(engine="openai", base_url=self.stt.url, timeout_seconds=STAGE_SECONDS)
-        model = LlmConfig(base_url=self.llm.url, model="m", timeout_seconds=STAGE_SECONDS, max_tokens=40)
+    def config(self, *, fallbacks: bool = False, seconds: float = STAGE_SECONDS, **limits: Any) -> Config:
+        """Settings whose stages end after so many seconds."""
+        recognizer = SttConfig(engine="openai", base_url=self.stt.url, timeout_seconds=seconds)
+        model = LlmConfig(base_url=self.llm.url, model="m", timeout_seconds=seconds, max_tokens=40)
         if fallbacks:
             others = msgspec.structs.replace(recognizer, base_url=self.second_stt.url)
             recognizer = msgspec.structs.replace(recognizer, fallbacks=(others,))
             model = msgspec.structs.replace(
                 model, fallbacks=(msgspec.structs.replace(model, base_url=self.second_llm.url),)
             )
-        speech = TtsConfig(local="espeak", proxy=self.edge.proxy_url, first_audio_seconds=STAGE_SECONDS)
+        speech = TtsConfig(local="espeak", proxy=self.edge.proxy_url, first_audio_seconds=seconds)
         return Config(stt=recognizer, llm=model, tts=speech, limits=LimitsConfig(drain_seconds=1.0, **limits))
 
 

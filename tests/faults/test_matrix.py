@@ -178,7 +178,7 @@ async def test_the_status_tells_who_works_in_whose_place(servers: World) -> None
 
 
 async def test_ten_clients_each_get_their_one_answer_while_everything_fails(servers: World) -> None:
-    config = servers.config(fallbacks=True)
+    config = servers.config(fallbacks=True, seconds=10.0)  # all faults are quick ones
 
     async def talk(n: int) -> list[str]:
         async with house.line(LANGUAGES[n % 2], f"c{n}") as line:
