@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test soak hold bad-input fuzz check docs binary deb test-system clean
+.PHONY: serve test soak hold chaos bad-input fuzz check docs binary deb test-system clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -29,7 +29,8 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 # The proof. Each takes minutes, and puts its figures into docs/reliability.md; the short forms are in `make test`.
-soak hold bad-input: $(VENV)/.installed-test
+# CHAOS_SECONDS=60 make chaos
+soak hold chaos bad-input: $(VENV)/.installed-test
 	$(BIN)/simplevoice models pull --for-tests
 	$(BIN)/python -m tests.reliability.$(subst -,_,$@)
 

@@ -11,6 +11,10 @@ M_ARENA_MAX = -8
 """glibc's malloc.h."""
 
 
+THRESHOLDS = (700, 5, 1)
+"""A full collection for every 8,000 new objects, which are those of a hundred connections."""
+
+
 def bound_arenas() -> None:
     """Let glibc make no more than ARENAS; other C libraries know no such thing."""
     libc = ctypes.CDLL(None)
@@ -19,15 +23,16 @@ def bound_arenas() -> None:
 
 
 def set_aside() -> None:
-    """Spare the garbage collector what is there now, for good. Blocks for about 0.1 s.
+    """Spare the garbage collector what is there now, and let it look often at the rest. Blocks for about 0.1 s.
 
     What a connection leaves behind hangs together in circles, with its sound and its encoder, and waits for a full
     collection. Python runs one when the new objects are a quarter of the old ones, and a daemon with its libraries has
-    300,000 of these: it was hundreds of connections late, and then walked through all of them at once.
+    300,000 of these: it came hundreds of connections late, and then walked through all of them at once.
     """
     gc.collect()
     gc.freeze()
     gc.collect()  # from now on there are no old ones
+    gc.set_threshold(*THRESHOLDS)
 
 
 def tidy() -> None:

@@ -6,6 +6,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,4 +71,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("aiohttp.server").disabled = True  # what it is told to do is no error
     asyncio.run(_serve())

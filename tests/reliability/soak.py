@@ -21,7 +21,7 @@ from tests.reliability.wire import ClosedError, RefusedError
 
 CONNECTIONS = 10_000
 AT_ONCE = 50
-TURNS_AT_ONCE = 8
+TURNS_AT_ONCE = 16
 """Few enough that the warm-up sees all threads of their pool."""
 WARM_UP = 100
 TOLERANCE = 0.05

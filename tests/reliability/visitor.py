@@ -84,15 +84,19 @@ class Visitor:
         assert closed.code == 1000, closed
 
     def outcomes(self, *, closed: bool = False) -> Counter[str]:
-        """Count how the turns ended, by the last word on each. Raises AssertionError for an unlawful one.
+        """Count how the turns ended. Raises AssertionError for an unlawful one.
 
-        A turn that was on when the client left has no end.
+        A turn that was on when the client left has no end. What was answered stays so when its sound is interrupted.
         """
-        turns = assert_lawful(self.received, closed=closed)
-        return Counter(outcome(turn.end) for turn in turns if turn.end is not None)
+        assert_lawful(self.received, closed=closed)
+        ends: dict[object, End] = {}
+        for message in self.received:
+            if isinstance(message, End):
+                ends.setdefault(id(message) if message.turn_id is UNSET else message.turn_id, message)
+        return Counter(map(_name, ends.values()))
 
 
-def outcome(end: End) -> str:
+def _name(end: End) -> str:
     """Name the end of a turn."""
     tag = str(end.__struct_config__.tag)
     return f"{tag} {end.error_code}" if isinstance(end, ErrorMessage) else tag
