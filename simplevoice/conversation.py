@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from collections import deque
 
 import msgspec
 import structlog
@@ -25,7 +24,6 @@ from simplevoice.protocol import (
     AudioMessage,
     AudioStart,
     Interrupt,
-    InterruptReason,
     Ping,
     Pong,
     ResetConversation,
@@ -37,19 +35,18 @@ from simplevoice.protocol import (
     VadUpdate,
     decode,
 )
-from simplevoice.rates import audio_allowed, turns_allowed
+from simplevoice.rates import audio_allowed
 from simplevoice.registry import Connection, ConnectionState
 from simplevoice.settings import Settings
 from simplevoice.speech.turn_detector import Activity
 from simplevoice.tts import Voice
 from simplevoice.turn import Turn, TurnContext
+from simplevoice.turn_queue import TurnQueue
 from simplevoice.turnstile import Turnstile
 from simplevoice.types import Language
 
 log = structlog.get_logger(__name__)
 
-MAX_WAITING = 2
-"""Utterances that wait behind the turn in progress."""
 VAD_UPDATE_SECONDS = 0.2
 
 
@@ -82,20 +79,13 @@ class Conversation:
             self._audio_allowed,
             settings.audio_transport,
         )
-        self._turns: deque[Turn] = deque()
-        """The turn in progress, and behind it those that wait."""
-        self._last: Turn | None = None
-        """The turn before, whose reply the client may still be playing."""
-        self._prepared: Turn | None = None
-        """What is worked on ahead, until it is a turn or another one comes first."""
-        self._worker: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
+        """Set when ``_busy`` may have changed."""
+        self._turns = TurnQueue(connection.id, config.limits, self._moved.set)
         self._microphone = Microphone(self, settings.turn_detection, lender, config)
-        self._turns_allowed = turns_allowed(config.limits)
         self._stopped = False
         self._receiving = 0
         """Messages that are being handled."""
-        self._moved = asyncio.Event()
-        """Set when ``_busy`` may have changed."""
         self._unheard: AudioSegment | None = None
         """Speech of a turn that was interrupted before it was transcribed: the next turn begins with it."""
         self._vad_updated = 0.0
@@ -105,16 +95,12 @@ class Conversation:
     @property
     def state(self) -> ConnectionState:
         """What the conversation is doing."""
-        if self._turns:
-            return "speaking" if self._turns[0].speaking else "thinking"
-        if self.speaking:
-            return "speaking"
-        return "listening" if self._microphone.on else "idle"
+        return self._turns.state or ("listening" if self._microphone.on else "idle")
 
     @property
     def waiting(self) -> int:
         """How many utterances wait behind the turn in progress."""
-        return max(0, len(self._turns) - 1)
+        return self._turns.waiting
 
     @property
     def streaming(self) -> bool:
@@ -130,7 +116,7 @@ class Conversation:
             if isinstance(data, str):
                 await self._handle(decode(data))
             elif not await self._microphone.take(data):
-                self._submit(self._turn(Recording(data)))
+                self._turns.submit(self._turn(Recording(data)))
         except SimpleVoiceError as error:
             await self._refuse(error)
         finally:
@@ -147,15 +133,8 @@ class Conversation:
         Nothing is taken any more, also of a message that another task is at.
         """
         self._stopped = True
-        turns = list(self._turns)
-        self._turns.clear()
-        if turns and not turns[0].concluded:
-            await turns[0].interrupt("replaced" if reason == "replaced" else None)
+        await self._turns.stop("replaced" if reason == "replaced" else None)
         await self._microphone.drop()
-        for turn in turns:
-            await turn.cancel()
-        if self._worker is not None:
-            await asyncio.wait([self._worker])
 
     async def finish(self) -> None:
         """Wait until no turn is in progress or waiting, and nobody is in the middle of an utterance."""
@@ -165,8 +144,7 @@ class Conversation:
 
     @property
     def _busy(self) -> bool:
-        working = self._worker is not None and not self._worker.done()
-        return working or self._receiving > 0 or self._microphone.hearing
+        return self._turns.working or self._receiving > 0 or self._microphone.hearing
 
     # What the client sends
 
@@ -175,9 +153,9 @@ class Conversation:
             case Ping():
                 await self._connection.send(Pong())
             case AudioMessage():
-                self._submit(self._turn(Recording(message.audio_data, message.format), message.language))
+                self._turns.submit(self._turn(Recording(message.audio_data, message.format), message.language))
             case TextMessage():
-                self._submit(self._turn(Typed(message.text), message.language))
+                self._turns.submit(self._turn(Typed(message.text), message.language))
             case AudioStart():
                 await self._microphone.start(message)
             case AudioEnd():
@@ -191,30 +169,15 @@ class Conversation:
             case ResetConversation():
                 self._history.clear()
                 self._unheard = None
-                for turn in self._turns:
-                    turn.forget()
+                self._turns.forget()
 
     async def _interrupt(self, message: Interrupt) -> None:
         """Interrupt the turn that is named, or whatever is being worked on or played; ``played_ms`` is of the first."""
         played_ms = None if message.played_ms is UNSET else message.played_ms
-        if message.turn_id is UNSET:
-            turns = self._interruptible()
-        else:
-            turns = [t for t in (self._last, *self._turns) if t is not None and t.id == message.turn_id]
+        turns = self._turns.interruptible if message.turn_id is UNSET else self._turns.named(message.turn_id)
         for turn in turns:
-            await self._cut(turn, "client", played_ms)
+            await self._turns.cut(turn, "client", played_ms)
             played_ms = None
-
-    def _interruptible(self) -> list[Turn]:
-        """The turn before, while the client still plays it, and the one in progress."""
-        playing = [self._last] if self._last is not None and self._last.playing else []
-        return [*playing, *([self._turns[0]] if self._turns else [])]
-
-    async def _cut(self, turn: Turn, reason: InterruptReason, played_ms: float | None = None) -> None:
-        """Interrupt a turn. For the client it is over at once, for the turns that wait when its work has ended."""
-        if turn in self._turns:
-            self._turns.remove(turn)
-        await turn.interrupt(reason, played_ms)
 
     # What a stream finds
 
@@ -226,7 +189,7 @@ class Conversation:
     @property
     def speaking(self) -> bool:
         """Whether a reply is being spoken, as far as can be known."""
-        return (bool(self._turns) and self._turns[0].speaking) or (self._last is not None and self._last.playing)
+        return self._turns.speaking
 
     def sent(self, audio_ms: int) -> None:
         """Count what came by its length, silence too: it is decoded and listened to. Raises RateLimitedError."""
@@ -240,10 +203,10 @@ class Conversation:
         """Tell the client, and stop speaking."""
         text = messages.text("speech_start", self.language)
         await self._connection.send(SpeechStart(message=text, offset_ms=offset_ms))
-        for turn in self._interruptible():
+        for turn in self._turns.interruptible:
             if not turn.understood and isinstance(turn.request.utterance, Speech):
                 self._unheard = turn.request.utterance.audio
-            await self._cut(turn, "speech")
+            await self._turns.cut(turn, "speech")
 
     async def speech_ended(self, offset_ms: int) -> None:
         """Tell the client."""
@@ -262,10 +225,7 @@ class Conversation:
         if self._turns or self._stopped:
             return None
         turn = self._detected_turn(audio, silence_ms, verified=True)
-        if not turn.start_ahead():
-            return None
-        self._prepared = turn
-        return turn
+        return turn if self._turns.prepare(turn) else None
 
     async def take(
         self, audio: AudioSegment, prepared: PreparedTurn | None, silence_ms: int, *, verified: bool
@@ -283,7 +243,7 @@ class Conversation:
             await turn.cancel()
             return
         try:
-            self._submit(turn)
+            self._turns.submit(turn)
         except (BusyError, RateLimitedError) as error:
             await turn.cancel()
             await self._refuse(error)
@@ -316,27 +276,3 @@ class Conversation:
     def _is_outdated(self, request: TurnRequest) -> bool:
         """Whether the settings were changed since a turn was prepared with them."""
         return request.voice != self._voice(self.language) or request.instructions != self._settings.instructions
-
-    def _submit(self, turn: Turn) -> None:
-        """Let a turn be answered, now or after those before it. Raises BusyError or RateLimitedError."""
-        if len(self._turns) > MAX_WAITING:
-            raise BusyError(f"{MAX_WAITING} utterances wait already")
-        self._turns_allowed.take()
-        self._turns.append(turn)
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None and prepared is not turn:
-            prepared.halt()  # a connection holds one place, not two
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work(), name=f"turns {self._connection.id}")
-            self._worker.add_done_callback(lambda _: self._moved.set())
-
-    async def _work(self) -> None:
-        """Run the turns one after the other."""
-        while self._turns:
-            turn = self._turns[0]
-            turn.start()
-            await turn.release()
-            await turn.wait()
-            self._last = turn
-            if self._turns and self._turns[0] is turn:
-                self._turns.popleft()

@@ -12,7 +12,7 @@ from msgspec import UnsetType
 from simplevoice import messages
 from simplevoice.caller import Caller
 from simplevoice.config import Config
-from simplevoice.conversation import MAX_WAITING, Conversation
+from simplevoice.conversation import Conversation
 from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
 from simplevoice.notices import error_message
 from simplevoice.performance import TARGET_RESPONSE_TIME
@@ -41,6 +41,7 @@ from simplevoice.server.reading import read
 from simplevoice.server.shielded import to_its_end
 from simplevoice.server.socket import ClientSocket
 from simplevoice.settings import Settings
+from simplevoice.turn_queue import MAX_WAITING
 
 log = structlog.get_logger(__name__)
 

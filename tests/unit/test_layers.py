@@ -12,7 +12,7 @@ ROOMS = [
     {"cli"},
     {"server"},
     {"conversation", "service"},
-    {"microphone"},
+    {"microphone", "turn_queue"},
     {"turn", "listening"},
     {"pipeline", "telling"},
     {"stt", "llm", "tts"},
