@@ -22,7 +22,7 @@ COMMANDS = {
         "status": "Show what a running daemon is doing.",
     },
     "Talking": {
-        "talk": "Send recordings or text to a running daemon, get spoken answers.",
+        "talk": "Talk with a running daemon: by microphone, or with recordings or text.",
         "say": "Speak a text with the configured voice, without a daemon.",
         "voices": "List the voices and which of them are in use.",
     },

@@ -24,7 +24,9 @@ AS_CONFIGURED = "  [default: as configured]"
 @click.option("--voice-type", type=click.Choice(VOICE_TYPES), help=f"Kind of voice.{AS_CONFIGURED}")
 @click.option("--engine", type=click.Choice(SETTINGS["tts.engine"].choices), help=f"Speech engine.{AS_CONFIGURED}")
 @click.option("--format", "audio_format", type=click.Choice(AUDIO_FORMATS), default="mp3", help="Audio format.  [mp3]")
-@click.option("--save", "target", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Where speech is saved.")
+@click.option(
+    "-o", "--save", "target", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Where speech is saved."
+)
 @click.option("--play", "audible", is_flag=True, help="Play the speech instead of saving it; with --save both.")
 @with_settings()
 def say(

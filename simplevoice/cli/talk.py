@@ -4,6 +4,8 @@ import asyncio
 import sys
 import textwrap
 import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -67,11 +69,21 @@ class Plan(msgspec.Struct, frozen=True):
 @click.option(
     "--file", "files", multiple=True, metavar="FILE", help="Recording or folder of some; - is standard input."
 )
-@click.option("--text", "texts", multiple=True, help="Typed turn, sent after the files.")
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    help="Typed turn, sent after the files; - is a turn for each line of standard input.",
+)
+@click.option(
+    "--headset", is_flag=True, help="The microphone doesn't hear the loudspeakers: speech interrupts replies."
+)
 @click.option("--language", type=click.Choice(LANGUAGES), help="Language spoken; the daemon's default otherwise.")
 @click.option("--voice-type", type=click.Choice(VOICE_TYPES), help="Voice of the answer.")
 @click.option("--format", "audio_format", type=click.Choice(AUDIO_FORMATS), help="Audio format of the answer.")
-@click.option("--save", "target", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Where answers are saved.")
+@click.option(
+    "-o", "--save", "target", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Where answers are saved."
+)
 @click.option("--play", is_flag=True, help="Play answers instead of saving them; with --save both.")
 @click.option("--json", "raw", is_flag=True, help="Print the daemon's messages, one a line; save only with --save.")
 @click.option("--binary", is_flag=True, help="Send recordings as binary messages, not as base64 in JSON.")
@@ -90,6 +102,7 @@ class Plan(msgspec.Struct, frozen=True):
 def talk(
     files: tuple[str, ...],
     texts: tuple[str, ...],
+    headset: bool,
     language: Language | None,
     voice_type: VoiceType | None,
     audio_format: AudioFormat | None,
@@ -102,39 +115,52 @@ def talk(
     turn_seconds: float,
     daemon: Target,
 ) -> int:
-    """Send recordings or text to a running daemon, and get spoken answers.
+    """Talk with a running daemon: by microphone, or with recordings or text.
 
-    Everything of one call is one conversation: a turn after the other, on one connection. Each answer is saved as
-    reply-1.mp3, reply-2.mp3 and so on in the current folder, taking the next number that is free; --save says
-    another folder, or a file for a single answer. The exit code is 1 when a turn got no answer.
+    Without --file and --text the conversation is hands-free, until ctrl-C. While a reply is played the microphone is
+    deaf, so that it doesn't answer itself; space stops the reply. With --headset just speak, and the reply stops.
+    This needs the extra that brings sounddevice: pip install 'simplevoice[audio]'.
+
+    With them, everything of one call is one conversation: a turn after the other, on one connection. Each answer is
+    saved as reply-1.mp3, reply-2.mp3 and so on in the current folder, taking the next number that is free; --save
+    says another folder, or a file for a single answer. The exit code is 1 when a turn got no answer.
 
     \b
     Examples:
+      simplevoice talk --language en
       simplevoice talk --file question.wav --language en
       simplevoice talk --text "What is the capital of Egypt?" --language en --play
       simplevoice talk --file recordings/ --save answers/
       arecord -d 5 -f cd | simplevoice talk --file - --play
     """
+    chosen = {
+        "connection_id": connection_id or f"talk-{uuid.uuid4().hex[:12]}",
+        "session_id": session_id,
+        "language": language,
+        "voice_type": voice_type,
+    }
+    if not (files or texts):
+        only_for_turns = {"--format": audio_format, "--save": target, "--play": play, "--binary": binary}
+        return _live(daemon, chosen, headset, raw, [name for name, value in only_for_turns.items() if value])
+    if headset:
+        raise click.UsageError("--headset is for talking by microphone, without --file and --text.")
     utterances = _utterances(files, texts)
     if not utterances:
-        raise click.UsageError("nothing to say: give --file or --text.")
+        raise click.UsageError("nothing to say: standard input has no text.")
     if target is not None and not target.is_dir() and len(utterances) > 1:
         raise click.UsageError(f"--save {target} is no folder, and there are {len(utterances)} answers to save.")
     player = find_player() if play else None
     if player:
         audio_format = playable_format(player, audio_format)
     opening = {
-        "connection_id": connection_id or f"talk-{uuid.uuid4().hex[:12]}",
-        "session_id": session_id,
-        "language": language,
-        "voice_type": voice_type,
+        **chosen,
         "audio_format": audio_format,
         "turn_detection": "none",
         "response_mode": "complete",
     }
     plan = Plan(
         daemon=daemon,
-        opening=cast("Opening", {name: value for name, value in opening.items() if value is not None}),
+        opening=_opening(opening),
         binary=binary,
         turn_seconds=turn_seconds,
         save=target is not None or not (play or raw),
@@ -147,9 +173,31 @@ def talk(
     return asyncio.run(talk_through(plan, utterances))
 
 
+def _opening(chosen: Mapping[str, str | None]) -> "Opening":
+    return cast("Opening", {name: value for name, value in chosen.items() if value is not None})
+
+
+def _live(daemon: Target, chosen: Mapping[str, str | None], headset: bool, raw: bool, unfit: Sequence[str]) -> int:
+    """Talk by microphone until ctrl-C, which is how it ends."""
+    if unfit:
+        raise click.UsageError(f"{unfit[0]} needs --file or --text.")
+    from simplevoice.cli.live import LivePlan, talk_live  # aiohttp takes longer to import than --help may take
+    from simplevoice.cli.sound_device import default_device
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(talk_live(LivePlan(daemon, _opening(chosen), headset, raw), default_device()))
+    return 0
+
+
 def _utterances(files: tuple[str, ...], texts: tuple[str, ...]) -> list[Utterance]:
     found = [utterance for name in files for utterance in _from_file(name)]
-    return found + [Utterance(label=f'"{textwrap.shorten(text, 40)}"', text=text) for text in texts]
+    lines = [line for text in texts for line in (_lines() if text == "-" else [text])]
+    return found + [Utterance(label=f'"{textwrap.shorten(text, 40)}"', text=text) for text in lines]
+
+
+def _lines() -> list[str]:
+    """Read a turn from each line of standard input that isn't blank."""
+    return [line for line in sys.stdin.read().splitlines() if line.strip()]
 
 
 def _from_file(name: str) -> list[Utterance]:

@@ -8,30 +8,15 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from simplevoice import protocol
 from simplevoice.cli.connecting import converse
-from simplevoice.cli.output import console, directed, milliseconds
+from simplevoice.cli.output import console
 from simplevoice.cli.sound import play, save
 from simplevoice.cli.talk import Plan, Utterance
-from simplevoice.client import Conversation, Outcome, describe_error
+from simplevoice.cli.turn_view import outcome_rows, show_turn
+from simplevoice.client import Conversation
 from simplevoice.errors import ConnectionFailedError
-
-Row = tuple[str, str, str]
-"""A label, what stands after it, and rich's style of that."""
-
-LABEL_WIDTH = len("guidance")
-
-STAGES = {
-    "endpoint": "endpoint",
-    "decode": "decode",
-    "transcribe": "transcribe",
-    "first_text": "first text",
-    "first_audio": "first audio",
-}
 
 
 async def talk_through(plan: Plan, utterances: Sequence[Utterance]) -> int:
@@ -56,7 +41,7 @@ async def _turn(plan: Plan, conversation: Conversation, utterance: Utterance, ou
     answer = outcome if isinstance(outcome, protocol.VoiceResponse) else None
     path = await _save(plan, answer) if answer else None
     if not plan.raw:
-        _show(out, utterance.label, _rows(outcome, path, out))
+        show_turn(out, utterance.label, outcome_rows(outcome, out, path))
     if answer and plan.player:
         await asyncio.to_thread(play, plan.player, _audio(answer), answer.audio_format, answer.duration_ms)
     return answer is not None
@@ -100,44 +85,3 @@ def _audio(answer: protocol.VoiceResponse) -> bytes:
     if answer.audio_base64 is msgspec.UNSET:
         raise click.ClickException("the daemon sent an answer without audio")
     return answer.audio_base64
-
-
-def _rows(outcome: Outcome, path: Path | None, out: Console) -> list[Row]:
-    match outcome:
-        case protocol.VoiceResponse():
-            return _answer_rows(outcome, path, out)
-        case protocol.Guidance():
-            return [("guidance", f"{outcome.guidance} ({outcome.reason})", "yellow")]
-        case protocol.Interrupted():
-            return [("stopped", outcome.reason, "yellow")]
-        case protocol.ErrorMessage():
-            return [("error", describe_error(outcome), "red")]
-
-
-def _answer_rows(answer: protocol.VoiceResponse, path: Path | None, out: Console) -> list[Row]:
-    heard = directed(answer.transcription, answer.language, out)
-    reply = directed(answer.response_text, answer.language, out)
-    stages = msgspec.structs.asdict(answer.timings)
-    steps = [f"{words} {milliseconds(stages[name])}" for name, words in STAGES.items() if stages[name] is not None]
-    speech = f"{answer.duration_ms / 1000:.1f} s of {answer.audio_format} by {answer.tts_engine}"
-    return [
-        ("heard", heard, "bold"),
-        ("reply", reply, "bold cyan"),
-        ("speech", f"{path}, {speech}" if path else speech, ""),
-        ("time", ", ".join([f"{milliseconds(answer.timings.total)} in all", *steps]), "dim"),
-    ]
-
-
-def _show(out: Console, label: str, rows: Sequence[Row]) -> None:
-    """Print a turn: a block with hanging labels on a terminal, lines of ``label: text`` elsewhere."""
-    if not out.is_terminal:
-        for name, text, _ in [("sent", label, ""), *rows]:
-            out.print(f"{name}: {text}", soft_wrap=True)
-        return
-    table = Table.grid(padding=(0, 2))
-    table.add_column(min_width=LABEL_WIDTH)
-    table.add_column()
-    for name, text, style in rows:
-        table.add_row(Text(name, style="dim"), Text(text, style=style))
-    out.print(Text(label, style="bold green"))
-    out.print(Padding(table, (0, 0, 1, 2)))

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from simplevoice import protocol
-from simplevoice.cli import main
+from simplevoice.cli import main, sound_device
 from tests.fakes.daemon import TOKEN, FakeDaemon, Reply, failure, guidance, voice_response
+from tests.fakes.sound import FakeSoundDevice
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,23 @@ def test_a_folder_standard_input_and_texts_are_one_conversation(daemon: FakeDaem
     assert sorted(path.name for path in folder.glob("reply-*")) == [f"reply-{n}.mp3" for n in (1, 2, 3, 4)]
 
 
+def test_each_line_of_standard_input_is_a_turn(daemon: FakeDaemon) -> None:
+    result = talk(daemon, "--text", "-", "--json", stdin="one\n\nثلاثة\n".encode())
+    assert result.exit_code == 0, result.stderr
+    assert daemon.received == [protocol.TextMessage(text="one"), protocol.TextMessage(text="ثلاثة")]
+
+
+def test_by_microphone_ctrl_c_is_the_way_out(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Device(FakeSoundDevice):
+        def open(self, heard: object) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sound_device, "default_device", Device)
+    result = talk(daemon, "--language", "en")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert daemon.queries[0]["turn_detection"] == "server_vad"
+
+
 def test_binary_sends_the_bytes(daemon: FakeDaemon) -> None:
     Path("q.wav").write_bytes(b"RIFF")
     assert talk(daemon, "--file", "q.wav", "--binary").exit_code == 0
@@ -138,6 +156,9 @@ def test_other_messages_do_not_end_a_turn(daemon: FakeDaemon) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
+        (["--headset", "--text", "a"], "--headset is for talking by microphone"),
+        (["--save", "a.mp3"], "--save needs --file or --text."),
+        (["--text", "-"], "nothing to say: standard input has no text."),
         (["--file", "nowhere.wav"], "there is no file nowhere.wav."),
         (["--file", "."], ". holds no recording: .wav, "),
         (["--text", "a", "--text", "b", "--save", "one.mp3"], "--save one.mp3 is no folder, and there are 2 answers"),
