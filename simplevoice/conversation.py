@@ -17,7 +17,7 @@ from simplevoice.listening import PreparedTurn
 from simplevoice.microphone import Microphone
 from simplevoice.notices import error_message
 from simplevoice.observation import Observation
-from simplevoice.pipeline import Lender, Recording, Speech, TurnRequest, Typed, Utterance
+from simplevoice.pipeline import Lender, TurnRequest
 from simplevoice.protocol import (
     AnyClientMessage,
     AudioEnd,
@@ -44,6 +44,7 @@ from simplevoice.turn import Turn, TurnContext
 from simplevoice.turn_queue import TurnQueue
 from simplevoice.turnstile import Turnstile
 from simplevoice.types import Language
+from simplevoice.utterance import Recording, Speech, Typed, Utterance
 
 log = structlog.get_logger(__name__)
 

@@ -17,13 +17,12 @@ import msgspec
 from pydub import AudioSegment
 
 from simplevoice.config import LimitsConfig
-from simplevoice.errors import AudioError, EngineError, ErrorCode, ReplyError, SpeechError
+from simplevoice.errors import EngineError, ReplyError, SpeechError
 from simplevoice.history import History
 from simplevoice.llm import LanguageModel
 from simplevoice.llm.prompts import build_messages
 from simplevoice.observation import Progress
 from simplevoice.protocol import GuidanceReason
-from simplevoice.speech.codec import decode
 from simplevoice.speech.encode import SpeechEncoder
 from simplevoice.speech.sentences import ReplyCutter
 from simplevoice.speech.smart_turn import SmartTurnModel
@@ -31,41 +30,17 @@ from simplevoice.speech.vad import VoiceActivityModel
 from simplevoice.stt import Transcriber
 from simplevoice.stt.judge import verdict
 from simplevoice.tts import Speaker, SpeechChunk, Voice
-from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat, InputFormat, Language
+from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat, Language
+from simplevoice.utterance import Recording, Speech, Typed, Utterance, cut_to_speech
 
 PIECES_AHEAD = 8
 UTTERANCES_AHEAD = 1
 CHUNKS_AHEAD = 64
-SPEECH_MARGIN_MS = 250
-"""Kept around what voice activity detection found, so that soft beginnings and endings are not cut."""
 PCM_CHUNK_BYTES = OUTPUT_SAMPLE_RATE * 2 // 10
 """100 ms."""
 
 
 T = TypeVar("T")
-
-
-class Recording(msgspec.Struct, frozen=True):
-    """A whole utterance in a container, as a client sent it."""
-
-    data: bytes
-    declared: InputFormat | None = None
-
-
-class Speech(msgspec.Struct, frozen=True):
-    """A whole utterance that came as a stream: 16 kHz mono 16-bit. ``verified`` says that speech was found in it."""
-
-    audio: AudioSegment
-    verified: bool
-
-
-class Typed(msgspec.Struct, frozen=True):
-    """An utterance that was typed."""
-
-    text: str
-
-
-Utterance = Recording | Speech | Typed
 
 
 class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,21 +201,11 @@ class Pipeline:
 
     def _find_speech(self, utterance: Recording | Speech) -> AudioSegment | None:
         """Decode, and cut to what is speech; None when nothing is. Blocks."""
-        audio = self._decode(utterance) if isinstance(utterance, Recording) else utterance.audio
+        audio = utterance.decode(self._limits) if isinstance(utterance, Recording) else utterance.audio
         self.progress.audio_ms = len(audio)
         if isinstance(utterance, Speech) and utterance.verified:
             return audio
-        spans = self._engines.voice_activity.speech_spans(audio)
-        if not spans:
-            return None
-        return audio[max(0, spans[0].start_ms - SPEECH_MARGIN_MS) : spans[-1].end_ms + SPEECH_MARGIN_MS]
-
-    def _decode(self, recording: Recording) -> AudioSegment:
-        limits = self._limits
-        if len(recording.data) > limits.max_audio_bytes:
-            details = {"max_bytes": limits.max_audio_bytes}
-            raise AudioError("the utterance is too large", code=ErrorCode.AUDIO_TOO_LARGE, details=details)
-        return decode(recording.data, max_seconds=limits.max_audio_seconds, declared=recording.declared)
+        return cut_to_speech(audio, self._engines.voice_activity)
 
     async def _write(self, text: str) -> None:
         """Stage one: the model's reply, cut into speakable pieces."""

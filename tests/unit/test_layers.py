@@ -15,7 +15,7 @@ ROOMS = [
     {"microphone", "turn_queue"},
     {"turn", "listening"},
     {"pipeline", "telling"},
-    {"stt", "llm", "tts"},
+    {"stt", "llm", "tts", "utterance"},
     {
         "speech",
         "models",

@@ -7,7 +7,7 @@ import pytest
 from pydub import AudioSegment
 
 from simplevoice.config import LimitsConfig
-from simplevoice.errors import AudioError, ErrorCode, ReplyError, SpeechError, TranscriptionError
+from simplevoice.errors import ReplyError, SpeechError, TranscriptionError
 from simplevoice.history import History
 from simplevoice.pipeline import (
     PCM_CHUNK_BYTES,
@@ -19,16 +19,13 @@ from simplevoice.pipeline import (
     NotHeard,
     Piece,
     Pipeline,
-    Recording,
-    Speech,
     TurnRequest,
-    Typed,
-    Utterance,
 )
 from simplevoice.speech.codec import decode
 from simplevoice.stt import Transcript
 from simplevoice.tts import Voice
 from simplevoice.types import AudioFormat
+from simplevoice.utterance import Recording, Speech, Typed, Utterance
 from tests.fakes.engines import FakeEngines
 
 
@@ -119,12 +116,6 @@ async def test_speech_that_was_found_already_goes_straight_to_the_recognizer() -
     await run.pipeline.run()
     assert fakes.transcriber.received == [audio]
     assert run.pipeline.progress.decode is None
-
-
-async def test_a_recording_over_the_bound_is_refused_before_it_is_decoded() -> None:
-    with pytest.raises(AudioError) as refusal:
-        await Run(FakeEngines(), request(Recording(bytes(11 * 2**20)))).pipeline.run()
-    assert refusal.value.code is ErrorCode.AUDIO_TOO_LARGE
 
 
 @pytest.mark.parametrize("stage", ["transcriber", "model", "speaker"])

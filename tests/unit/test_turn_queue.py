@@ -7,12 +7,12 @@ import pytest
 from simplevoice.config import Config
 from simplevoice.errors import BusyError, RateLimitedError
 from simplevoice.observation import Observation
-from simplevoice.pipeline import Typed
 from simplevoice.protocol import Interrupted, ProcessingStarted, VoiceResponse
 from simplevoice.rates import audio_allowed
 from simplevoice.turn import Turn, TurnContext
 from simplevoice.turn_queue import MAX_WAITING, TurnQueue
 from simplevoice.turnstile import Turnstile
+from simplevoice.utterance import Typed
 from tests.fakes.client import FakeClient, connected, with_changes
 from tests.fakes.engines import FakeEngines
 from tests.unit.test_pipeline import request
