@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test soak hold chaos bad-input fuzz check docs binary deb test-system clean
+.PHONY: serve test test-browser soak hold chaos bad-input fuzz check docs binary deb test-system clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -27,6 +27,14 @@ serve: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/simplevoice models pull --for-tests
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# The web client in Chromium. Screenshots of it come to build/screenshots.
+test-browser: $(VENV)/.installed-test
+	@if why=$$(tests/browser/prepare.sh); then \
+		$(BIN)/simplevoice models pull --for-tests && $(BIN)/python -m pytest -m browser tests/browser; \
+	else \
+		echo "test-browser is skipped: $$why"; \
+	fi
 
 # The proof. Each takes minutes, and puts its figures into docs/reliability.md; the short forms are in `make test`.
 # CHAOS_SECONDS=60 make chaos

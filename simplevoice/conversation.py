@@ -173,7 +173,10 @@ class Conversation:
                 self._turns.forget()
 
     async def _interrupt(self, message: Interrupt) -> None:
-        """Interrupt the turn that is named, or whatever is being worked on or played; ``played_ms`` is of the first."""
+        """Interrupt the turn that is named, or whatever is being worked on or played; ``played_ms`` is of the first.
+
+        Who names a turn that was talked over tells how much of it was played.
+        """
         played_ms = None if message.played_ms is UNSET else message.played_ms
         turns = self._turns.interruptible if message.turn_id is UNSET else self._turns.named(message.turn_id)
         for turn in turns:

@@ -85,6 +85,7 @@ class Turn:
         self._pieces: list[str] = []
         self._exchange: Exchange | None = None
         self._interrupted = False
+        self._talked_over = False
         self._reported = False
 
     def start(self) -> None:
@@ -175,16 +176,22 @@ class Turn:
         """Stop working and speaking, tell the client, and let the history hold only what was heard.
 
         Without a reason nobody is told. The work may take a while to end: ``wait`` for it. What the client knows to
-        be over, and of which it plays nothing, is not interrupted.
+        be over, and of which it plays nothing, is not interrupted. What was interrupted already stays so, but
+        ``played_ms`` then takes the place of what was estimated.
         """
-        if self._interrupted or (self.concluded and not self._playback.begun):
+        if self._interrupted:
+            if played_ms is not None and self._exchange is not None:
+                self._note_heard(self._exchange, self._playback.heard(self._pieces, played_ms))
+            return
+        if self.concluded and not self._playback.begun:
             return
         self._interrupted = True
         log.debug("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
         self._report("interrupted", reason or "disconnected")
+        self._talked_over = reason == "speech"
         heard = self._playback.heard(self._pieces, played_ms)
         if self._heard:
-            self._remember(heard).goes_on = reason == "speech" and not heard
+            self._note_heard(self._remember(heard), heard)
         self.halt()
         await self._connection.discard(self.id)
         if reason is not None:
@@ -310,6 +317,11 @@ class Turn:
         else:
             self._exchange = self._context.history.add(self._heard, reply)
         return self._exchange
+
+    def _note_heard(self, exchange: Exchange, heard: str) -> None:
+        """Keep what was heard of the reply; who spoke before anything was heard goes on with what was said."""
+        exchange.assistant = heard
+        exchange.goes_on = self._talked_over and not heard
 
     def _timings(self) -> Timings:
         return self._pipeline.progress.timings(self._pipeline.elapsed_ms(), self.endpoint_ms)

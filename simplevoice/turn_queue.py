@@ -87,6 +87,8 @@ class TurnQueue:
 
     async def cut(self, turn: Turn, reason: InterruptReason, played_ms: float | None = None) -> None:
         """Interrupt a turn. For the client it is over at once, for the turns that wait when its work has ended."""
+        if self._turns and turn is self._turns[0]:
+            self._last = turn
         if turn in self._turns:
             self._turns.remove(turn)
         await turn.interrupt(reason, played_ms)

@@ -143,6 +143,36 @@ async def test_interrupted_between_chunks_the_history_holds_what_was_played() ->
         assert client.history.exchanges[0].assistant == "One two three four five"
 
 
+async def test_client_that_was_talked_over_corrects_what_was_heard() -> None:
+    fakes = FakeEngines()
+    fakes.model.pieces = ["One two three four five six seven eight nine ten. "]
+    fakes.speaker.chunks = 10
+    async with connected(fakes, response_mode="stream", audio_format="pcm16") as client:
+        await client.say(TextMessage(text="count"))
+        answer = await client.next(VoiceResponse)
+        await client.conversation.speech_started(0)
+        cut = await client.next(Interrupted)
+        [exchange] = client.history.exchanges
+        await client.say(Interrupt(turn_id=answer.turn_id, played_ms=700))
+        assert (exchange.assistant, exchange.goes_on) == ("One two three four five six seven", False)
+        await client.say(Interrupt(turn_id=answer.turn_id, played_ms=0))
+        assert (exchange.assistant, exchange.goes_on) == ("", True)
+        assert client.all(Interrupted) == [cut], "nobody is told again"
+
+
+async def test_correction_finds_the_turn_in_progress_while_its_engine_is_slow_to_stop() -> None:
+    fakes = FakeEngines()
+    fakes.model.pieces = ["One two three four five six seven eight nine ten. "]
+    fakes.speaker.chunks = 10
+    async with connected(fakes, response_mode="stream", audio_format="pcm16") as client:
+        await client.say(TextMessage(text="count"))
+        turn_id = (await client.next(AudioChunk)).turn_id
+        await client.conversation.speech_started(0)
+        await client.say(Interrupt(turn_id=turn_id, played_ms=0))
+        [exchange] = client.history.exchanges
+        assert (exchange.assistant, exchange.goes_on) == ("", True)
+
+
 async def test_nothing_follows_interrupted() -> None:
     fakes = FakeEngines()
     async with connected(fakes, response_mode="stream", audio_format="pcm16") as client:

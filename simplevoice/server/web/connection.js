@@ -17,7 +17,8 @@ const MAX_BUFFERED_BYTES = 512 * 1024;
 
 /** Reasons of a close that trying again would not change. */
 const FINAL = { 1000: "closed", 1003: "refused" };
-const POLICY = { "idle timeout": "idle", "session time limit": "idle", replaced: "replaced" };
+const POLICY = { "idle timeout": "idle", replaced: "replaced" };
+const ADMISSION = { 403: "origin", 421: "origin", 429: "busy", 503: "busy" };
 
 export class Connection extends EventTarget {
   /**
@@ -99,8 +100,8 @@ export class Connection extends EventTarget {
       const answer = await fetch(new URL(`${PATH}/ticket`, this.base), { method: "POST", headers, signal });
       if (answer.ok) return { ticket: (await answer.json()).ticket };
       if (answer.status === 401) return { reason: this.token() ? "wrong-token" : "token", final: true };
-      if (answer.status === 403) return { reason: "origin", final: true };
-      return { reason: "busy", seconds: Number(answer.headers.get("Retry-After")) || 0 };
+      const reason = ADMISSION[answer.status] ?? "unreachable";
+      return { reason, final: reason === "origin", seconds: Number(answer.headers.get("Retry-After")) || 0 };
     } catch {
       return { reason: "unreachable" };
     }
@@ -118,6 +119,7 @@ export class Connection extends EventTarget {
     const deadline = setTimeout(() => socket.close(), CONNECT_SECONDS * 1000);
     return new Promise((resolve) => {
       socket.onmessage = (event) => {
+        if (socket !== this.socket) return;
         this.heard = performance.now();
         if (this.#take(event.data)) {
           clearTimeout(deadline);

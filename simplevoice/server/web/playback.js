@@ -21,6 +21,18 @@ export class Playback {
     await this.context.resume();
   }
 
+  /** Go on after the system took the sound away: a telephone call, or a tab that was asleep. */
+  wake() {
+    this.context?.resume().catch(() => {}); // closed meanwhile
+  }
+
+  /** Be silent, and give the device back. */
+  close() {
+    this.flush();
+    this.context?.close();
+    this.context = null;
+  }
+
   #makeContext() {
     const context = new AudioContext({ sampleRate: SAMPLE_RATE });
     this.meter = context.createAnalyser();
@@ -42,7 +54,10 @@ export class Playback {
     return Math.max(0, Math.min(1, 1 + (10 * Math.log10(power + 1e-12)) / 60));
   }
 
-  /** Queue a chunk of a turn: mono s16le at SAMPLE_RATE. A chunk of another turn than before begins behind it. */
+  /**
+   * Queue a chunk of a turn: mono s16le at SAMPLE_RATE. A chunk of another turn than before begins behind it.
+   * What is heard again belongs to no turn: its id is null.
+   */
   add(turnId, data) {
     if (!this.context) return;
     const samples = Float32Array.from(new Int16Array(data), (sample) => sample / 32768);
@@ -67,17 +82,16 @@ export class Playback {
     source.start(start);
   }
 
-  /** Milliseconds of the turn that is played last that have been heard. */
-  get playedMs() {
-    if (!this.context) return 0;
+  /** Milliseconds of a turn that have been heard; 0 of any but the one that was queued last. */
+  playedMs(turnId) {
+    if (!this.context || turnId !== this.turnId) return 0;
     const now = this.context.currentTime - (this.context.outputLatency || 0);
     const heard = this.spans.map(({ start, end }) => Math.max(0, Math.min(now, end) - start));
     return Math.round(heard.reduce((sum, seconds) => sum + seconds, 0) * 1000);
   }
 
-  /** Be silent at once; gives what was heard of the turn, in milliseconds. */
+  /** Be silent at once. */
   flush() {
-    const played = this.playedMs;
     for (const source of this.sources) {
       source.onended = null;
       source.stop();
@@ -87,6 +101,5 @@ export class Playback {
     this.end = 0;
     this.turnId = null;
     this.spans = [];
-    return played;
   }
 }

@@ -12,11 +12,12 @@
  *   level       0 to 1: how loud the microphone is, or what is played
  *   turn        a Turn, whenever something of it has changed
  *   notice      {code, text, retry}: what the server refuses, outside any turn, in the conversation's language
- *   microphone  {reason: "insecure" | "refused" | "missing" | "broken"}: there is no sound to be had
+ *   microphone  {reason: "insecure" | "refused" | "missing" | "broken"}: there is no sound to be had;
+ *               {reason: "short"}: the button was held for less than a word
  */
 
 import { Connection } from "./connection.js";
-import { Microphone, MicrophoneError, SAMPLE_RATE as MICROPHONE_RATE } from "./microphone.js";
+import { Microphone, MicrophoneError, PIECE_MS, SAMPLE_RATE as MICROPHONE_RATE } from "./microphone.js";
 import { Playback } from "./playback.js";
 
 export { SAMPLE_RATE as REPLY_RATE } from "./playback.js";
@@ -24,6 +25,8 @@ export { SAMPLE_RATE as REPLY_RATE } from "./playback.js";
 /** Turns of which the sound is kept, to be heard again. */
 const TURNS_KEPT = 30;
 const LEVEL_MS = 50;
+/** What is shorter is a slip of the finger: the server is told nothing of it. */
+const MIN_UTTERANCE_MS = 250;
 
 /** One thing that was said, and the answer. */
 export class Turn {
@@ -71,6 +74,10 @@ export class SimpleVoice extends EventTarget {
     this.current = null;
     this.hearing = false;
     this.talking = false;
+    /** What the last call of `talk` is known by, until it is taken back. */
+    this.wanting = false;
+    /** The first pieces of an utterance, until it is long enough to be one; null when they have been sent. */
+    this.held = null;
     const base = new URL(server, location.href);
     if (!base.pathname.endsWith("/")) base.pathname += "/";
     this.connection = new Connection(base, () => this.#parameters(), () => this.token);
@@ -86,21 +93,28 @@ export class SimpleVoice extends EventTarget {
 
   /** Connect, and stay connected. */
   async connect() {
+    document.addEventListener("visibilitychange", this.#wake);
     await this.connection.open();
   }
 
-  /** Leave, and give the microphone back. */
+  /** Leave, and give microphone and speaker back. */
   disconnect() {
+    document.removeEventListener("visibilitychange", this.#wake);
     this.stop();
-    clearInterval(this.meter);
+    this.playback.close();
     this.connection.close();
   }
 
+  #wake = () => {
+    if (document.hidden) return;
+    this.playback.wake();
+    this.microphone.wake();
+  };
+
   /** Open the microphone and listen; call it from a click or a key press. False when there is no microphone or server. */
   async talk() {
-    await this.#unlock();
-    if (!this.connection.wanted) await this.connect();
     const wanted = (this.wanting = {});
+    if (!(await this.#prepare())) return false;
     try {
       await this.microphone.start();
     } catch (error) {
@@ -115,16 +129,17 @@ export class SimpleVoice extends EventTarget {
     }
     if (!this.handsFree) this.interrupt();
     this.talking = true;
-    this.#beginStream();
+    this.#beginUtterance();
     this.#refresh();
     return true;
   }
 
   /** Say that the utterance is over, where the server doesn't find out: push to talk. */
   finish() {
-    this.wanting = null;
+    this.wanting = false;
     this.microphone.mute();
-    if (this.talking) this.connection.send({ type: "audio_end" });
+    if (this.talking && this.held) this.#tell("microphone", { reason: "short" });
+    else if (this.talking) this.connection.send({ type: "audio_end" });
     this.talking = this.hearing = false;
     this.#refresh();
   }
@@ -138,17 +153,19 @@ export class SimpleVoice extends EventTarget {
 
   /** Stop what is being said; the conversation remembers what was heard of it. */
   interrupt() {
-    const turn = this.turns.get(this.playback.turnId) ?? this.current;
-    const played = this.playback.flush();
-    if (turn && !(turn.over && !played)) {
-      this.connection.send({ type: "interrupt", turn_id: turn.id, played_ms: played });
+    const { playing, turnId } = this.playback;
+    const turn = playing ? this.turns.get(turnId) : this.current;
+    if (turn && (playing || !turn.over)) {
+      this.connection.send({ type: "interrupt", turn_id: turn.id, played_ms: this.playback.playedMs(turn.id) });
+      this.#end(turn, "interrupted");
     }
+    this.playback.flush();
     this.#refresh();
   }
 
   /** Send a typed message; false when there is no connection. */
   async say(text) {
-    await this.#unlock();
+    if (!(await this.#prepare())) return false;
     this.interrupt();
     return this.connection.send({ type: "text_message", text });
   }
@@ -165,9 +182,9 @@ export class SimpleVoice extends EventTarget {
 
   /** Hear a reply again. */
   async replay(turn) {
-    await this.#unlock();
-    this.playback.flush();
-    turn.audio.forEach((data) => this.playback.add(turn.id, data));
+    await this.playback.unlock();
+    this.interrupt();
+    turn.audio.forEach((data) => this.playback.add(null, data));
     this.#refresh();
   }
 
@@ -175,14 +192,15 @@ export class SimpleVoice extends EventTarget {
   forget() {
     this.interrupt();
     this.turns.clear();
+    this.current = null;
     this.connection.send({ type: "reset_conversation" });
   }
 
-  async #unlock() {
+  /** Make ready to play and to send; false when the server does not let this page in. */
+  async #prepare() {
     await this.playback.unlock();
-    this.meter ??= setInterval(() => {
-      if (this.playback.playing) this.#tell("level", this.playback.level);
-    }, LEVEL_MS);
+    if (!this.connection.wanted) await this.connect();
+    return this.connection.wanted;
   }
 
   #parameters() {
@@ -198,18 +216,24 @@ export class SimpleVoice extends EventTarget {
     };
   }
 
+  #beginUtterance() {
+    this.held = this.handsFree ? null : [];
+    if (this.handsFree) this.#beginStream();
+  }
+
   #beginStream() {
     this.connection.send({ type: "audio_start", format: "pcm16", sample_rate: MICROPHONE_RATE, channels: 1 });
   }
 
   #onStatus(detail) {
     if (detail.status === "open") {
-      if (this.talking) this.#beginStream();
+      if (this.talking) this.#beginUtterance();
     } else {
       this.hearing = false;
       if (this.current && !this.current.over) this.#end(this.current, "interrupted");
+      if (detail.status === "closed" || !this.handsFree) this.wanting = this.talking = false;
       if (detail.status === "closed") this.microphone.stop();
-      if (detail.status === "closed" || !this.handsFree) this.talking = false;
+      else if (!this.talking) this.microphone.mute();
     }
     this.#tell("connection", detail);
     this.#refresh();
@@ -217,8 +241,17 @@ export class SimpleVoice extends EventTarget {
 
   #onSound(samples, level) {
     if (!this.talking) return;
-    this.connection.sendAudio(samples);
+    if (this.held) this.#hold(samples);
+    else this.connection.sendAudio(samples);
     if (!this.playback.playing) this.#tell("level", level);
+  }
+
+  #hold(samples) {
+    this.held.push(samples);
+    if (this.held.length * PIECE_MS < MIN_UTTERANCE_MS) return;
+    this.#beginStream();
+    for (const piece of this.held) this.connection.sendAudio(piece);
+    this.held = null;
   }
 
   #onMicrophoneLost(error) {
@@ -261,8 +294,12 @@ export class SimpleVoice extends EventTarget {
         this.#failed(turn, message);
         break;
       case "speech_start":
+        this.hearing = true;
+        // The server estimates what was heard of a reply that is talked over. Here it is known.
+        if (this.playback.playing) this.interrupt();
+        break;
       case "speech_end":
-        this.hearing = message.type === "speech_start";
+        this.hearing = false;
         break;
     }
     this.#refresh();
@@ -271,16 +308,23 @@ export class SimpleVoice extends EventTarget {
   #begin(id) {
     this.current = new Turn(id);
     this.turns.set(id, this.current);
-    if (this.turns.size > TURNS_KEPT) this.turns.delete(this.turns.keys().next().value);
     this.#tell("turn", this.current);
+    if (this.turns.size > TURNS_KEPT) this.#dropOldest();
+  }
+
+  #dropOldest() {
+    const [oldest] = this.turns.values();
+    this.turns.delete(oldest.id);
+    this.#change(oldest, { audio: [] });
   }
 
   #change(turn, facts) {
     this.#tell("turn", Object.assign(turn, facts));
   }
 
+  /** End a turn; what was interrupted here stays so, whatever was on its way. */
   #end(turn, status, facts = {}) {
-    this.#change(turn, { ...facts, status });
+    this.#change(turn, { ...facts, status: turn.status === "interrupted" ? turn.status : status });
   }
 
   #interrupted(turn, { heard_text }) {
@@ -301,6 +345,8 @@ export class SimpleVoice extends EventTarget {
     this.state = state;
     this.#tell("state", state);
     this.#tell("level", 0);
+    clearInterval(this.meter);
+    if (state === "speaking") this.meter = setInterval(() => this.#tell("level", this.playback.level), LEVEL_MS);
   }
 
   #state() {

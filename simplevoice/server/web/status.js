@@ -13,16 +13,20 @@ async function ask(path) {
   return fetch(new URL(path, document.baseURI), { headers, signal: AbortSignal.timeout(5000) });
 }
 
+let next = 0;
+
 async function refresh() {
+  clearTimeout(next);
   try {
     const [status, metrics] = await Promise.all([ask("ws/simple-voice-chat/status"), ask("metrics")]);
     showStatus(await status.json());
     $("#token").hidden = metrics.status !== 401;
+    $("#token-problem").hidden = !token.value;
     if (metrics.ok) showLatency(parse(await metrics.text()));
   } catch {
     showService("can't be reached", "closed");
   }
-  setTimeout(refresh, EVERY_MS);
+  next = setTimeout(refresh, EVERY_MS);
 }
 
 function showService(text, status) {
@@ -56,7 +60,7 @@ function showEngines(health) {
     engine.breaker ? state(engine.breaker) : "",
     engine.detail ?? "",
   ]);
-  fill($("#engines"), ["", "Engine", "Model", "Device", "State", "Breaker", "Detail"], rows);
+  fill($("#engines"), ["Work", "Engine", "Model", "Device", "State", "Breaker", "Detail"], rows);
 }
 
 function showConnections(connections) {
@@ -140,6 +144,7 @@ $("#token").onsubmit = (event) => {
   event.preventDefault();
   token.value = $("#token-field").value.trim();
   sessionStorage.setItem("token", token.value);
+  refresh();
 };
 
 refresh();

@@ -14,6 +14,7 @@ export const TEXTS = {
     listen: "Stop listening",
     hold: "Hold to talk",
     holdHint: "Hold the button or the space bar while you speak.",
+    talkOver: "Just speak to interrupt.",
     stop: "Stop",
     again: "Hear again",
     fresh: "New conversation",
@@ -58,6 +59,7 @@ export const TEXTS = {
       missing: "No microphone was found. Connect one, or type your message.",
       insecure: "A browser gives the microphone only to https pages and to localhost. Typing works here.",
       broken: "The microphone can't be opened. Another program may be using it.",
+      short: "That was too short. Hold the button down while you speak.",
     },
     timings: {
       title: "From the end of your speech",
@@ -81,6 +83,7 @@ export const TEXTS = {
     listen: "أوقف الاستماع",
     hold: "اضغط مطولا وتحدث",
     holdHint: "اضغط الزر أو مفتاح المسافة ما دمت تتحدث.",
+    talkOver: "تكلم لتقاطعني.",
     stop: "إيقاف",
     again: "اسمع مرة أخرى",
     fresh: "محادثة جديدة",
@@ -125,6 +128,7 @@ export const TEXTS = {
       missing: "لم يعثر على ميكروفون. صل واحدا أو اكتب رسالتك.",
       insecure: "لا يتيح المتصفح الميكروفون إلا لصفحات https و localhost. الكتابة متاحة هنا.",
       broken: "تعذر فتح الميكروفون. قد يكون برنامج آخر يستخدمه.",
+      short: "كان ذلك قصيرا جدا. أبق الزر مضغوطا ما دمت تتحدث.",
     },
     timings: {
       title: "منذ نهاية كلامك",

@@ -39,7 +39,8 @@ export class View {
     $("#state").textContent = this.texts.states[state];
     const [talk, label] = [$("#talk"), handsFree ? (talking ? "listen" : "talk") : "hold"];
     $("#talk-label").textContent = this.texts[label];
-    $("#hint").textContent = handsFree ? (talking ? "" : this.texts.talk) : this.texts.holdHint;
+    $("#hint").textContent = this.#hint();
+    document.title = state === "off" || state === "ready" ? "simplevoice" : `${this.texts.states[state]} · simplevoice`;
     talk.setAttribute("aria-pressed", String(talking));
     $("#stop").disabled = !(talking || state === "speaking" || state === "thinking");
     const badge = $("#connection");
@@ -67,7 +68,8 @@ export class View {
     notice.hidden = !turn.notice;
     notice.textContent = turn.notice?.text ?? "";
     this.#showTimings($(".timings", row.element), turn.timings);
-    row.element.scrollIntoView({ block: "nearest" });
+    const transcript = $("#transcript");
+    transcript.scrollTop = transcript.scrollHeight;
   }
 
   /** Take all turns away. */
@@ -77,14 +79,15 @@ export class View {
     $("#empty").hidden = false;
   }
 
-  /** Ask for the token, and give it. */
+  /** Ask for the token, and give it; "" when there is none. */
   askForToken(wrong) {
     const dialog = $("#token");
     $("#token-problem").hidden = !wrong;
     $("#token-field").value = "";
+    dialog.returnValue = "";
     if (!dialog.open) dialog.showModal();
     return new Promise((resolve) => {
-      dialog.onclose = () => resolve($("#token-field").value.trim());
+      dialog.onclose = () => resolve(dialog.returnValue && $("#token-field").value.trim());
     });
   }
 
@@ -115,6 +118,13 @@ export class View {
     element.replaceChildren(bar(moments), list(words));
   }
 
+  /** What can be done now that the state does not say. */
+  #hint() {
+    const { state, handsFree, talking } = this.facts;
+    if (state === "ready") return handsFree ? this.texts.talk : this.texts.holdHint;
+    return state === "speaking" && talking && handsFree ? this.texts.talkOver : "";
+  }
+
   #showNotice() {
     const { connection, notice } = this.facts;
     const reason = this.texts.reasons[connection.reason];
@@ -122,6 +132,7 @@ export class View {
     const lost = connection.status !== "open" && connection.status !== "connecting" && reason && !asked;
     const text = lost ? reason.replace("{seconds}", Math.ceil(connection.seconds)) : this.#noticeText(notice);
     $("#notice").hidden = !text;
+    $("#notice").dataset.kind = lost || notice?.microphone !== "short" ? "alarm" : "hint";
     $("#notice p").textContent = text;
     $("#reconnect").hidden = !lost;
     $("#dismiss").hidden = Boolean(lost);
