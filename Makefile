@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test test-browser soak hold chaos bad-input fuzz check docs binary deb test-system clean
+.PHONY: serve test test-browser picture soak hold chaos bad-input fuzz check docs binary deb test-system clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -35,6 +35,11 @@ test-browser: $(VENV)/.installed-test
 	else \
 		echo "test-browser is skipped: $$why"; \
 	fi
+
+# The picture in README.md.
+picture: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m browser tests/browser/test_picture.py
+	install -D -m 644 build/screenshots/page.png docs/images/page.png
 
 # The proof. Each takes minutes, and puts its figures into docs/reliability.md; the short forms are in `make test`.
 # CHAOS_SECONDS=60 make chaos

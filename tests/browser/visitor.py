@@ -61,8 +61,8 @@ class Visitor:
         """Press the big button."""
         self.page.click("#talk")
 
-    def say(self, recording: str) -> None:
-        """Speak into the microphone; returns when everything has been said."""
+    def say(self, recording: str | Path) -> None:
+        """Speak a file, by default one of tests/data, into the microphone; returns when everything has been said."""
         sound = b64encode((DATA / recording).read_bytes()).decode()
         self.page.evaluate("sound => sayIntoMicrophone(sound)", sound)
 

@@ -6,6 +6,12 @@
  *   voice.addEventListener("turn", ({ detail: turn }) => console.log(turn.user, turn.reply));
  *   button.onclick = () => voice.talk();
  *
+ * Methods: `talk` and `stop` the microphone, `finish` an utterance (push to talk), `say` a text, `interrupt` the reply,
+ * `replay` a turn, `update` language, voice or handsFree, `forget` the conversation, `connect` ahead of the first word,
+ * `disconnect` when done. A browser gives sound only to who was clicked: call `talk`, `say` and `replay` from an event.
+ *
+ * What there is to read: `state`, `talking`, `handsFree`, `language`, `voice`, `sessionId`, `turns` by their id.
+ *
  * Events (CustomEvents, facts in `detail`):
  *   connection  {status: "connecting" | "open" | "waiting" | "closed", reason, seconds}: see connection.js
  *   state       "off" | "ready" | "listening" | "hearing" | "thinking" | "speaking"

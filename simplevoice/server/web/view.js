@@ -121,7 +121,7 @@ export class View {
   /** What can be done now that the state does not say. */
   #hint() {
     const { state, handsFree, talking } = this.facts;
-    if (state === "ready") return handsFree ? this.texts.talk : this.texts.holdHint;
+    if (state === "ready") return handsFree ? this.texts.talkHint : this.texts.holdHint;
     return state === "speaking" && talking && handsFree ? this.texts.talkOver : "";
   }
 

@@ -1,0 +1,40 @@
+"""The picture of README.md: a conversation on the web client, with the engines as they are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import visitor
+from tests.browser.test_looks import SCREENSHOTS
+from tests.browser.visitor import MICROPHONE, SPEAKER, site
+from tests.integration.daemon import Daemon
+
+QUESTIONS = ("Tell me about the sea.", "And what makes the sea so blue?")
+MAX_BYTES = 150_000
+"""Of a file that everybody fetches who looks at the project."""
+
+
+def spoken(text: str, file: Path) -> Path:
+    """Let the daemon's own local voice ask."""
+    say = ("-m", "simplevoice", "say", text, "--language=en", "--voice-type=male", "--engine=piper", "--format=wav")
+    subprocess.run([sys.executable, *say, f"--save={file}"], check=True)
+    return file
+
+
+def test_picture_of_a_conversation(browser: Browser, daemon: Daemon, tmp_path: Path) -> None:
+    size = {"width": 1120, "height": 680}
+    with visitor(browser, SPEAKER, MICROPHONE, viewport=size, device_scale_factor=1.5) as tab:
+        tab.visit(site(daemon))
+        tab.talk()
+        tab.state("listening")
+        for number, question in enumerate(QUESTIONS, 1):
+            tab.say(spoken(question, tmp_path / f"{number}.wav"))
+            tab.state("speaking")
+            if number == len(QUESTIONS):
+                break
+            tab.answered(number)
+        tab.turn(number).locator(".timings").wait_for()
+        picture = tab.page.screenshot(path=SCREENSHOTS / "page.png")
+        assert len(picture) < MAX_BYTES
