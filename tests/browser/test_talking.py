@@ -16,6 +16,12 @@ from tests.media import DATA
 LONG_ANSWER = "What is the sea?"
 """SmolLM answers in several sentences."""
 
+NOT_ANSWERED = (
+    "قلت: نعم. للوصول إلى المحطة، خذ أول شارع على اليسار ثم اسأل هناك عن الطريق.",
+    "الطقس جميل اليوم في الجبال، ولكن المطر ينزل على المدن القريبة من البحر منذ الصباح.",
+)
+"""Of about the same length: Whisper base does not follow espeak in Arabic, but tells what is spoken from what isn't."""
+
 
 def times(tab: Visitor, number: int = 1) -> dict[str, int]:
     """The moments that a turn's bar tells of, in ms."""
@@ -36,10 +42,14 @@ def test_spoken_turn_is_heard_answered_and_heard_again(
         tab.state("hearing")
         tab.state("speaking")
         said, answered = tab.answered()
-        assert share_of_words(SAID[recording], said) >= (0.8 if language == "en" else 0.3)
         sound = tab.heard()
-        assert sound.max_dBFS > -20
-        assert share_of_words(answered, listener.hear(sound, language)) >= (UNDERSTOOD if language == "en" else 0.3)
+    assert sound.max_dBFS > -20
+    if language == "en":
+        assert share_of_words(SAID[recording], said) >= 0.8
+        assert share_of_words(answered, listener.hear(sound, language)) >= UNDERSTOOD
+    else:
+        assert share_of_words(SAID[recording], said) >= 0.3
+        assert listener.likeliest(sound, [answered, *NOT_ANSWERED], language) == answered
 
 
 def test_timings_of_a_spoken_turn_are_drawn_in_their_order(tab: Visitor, daemon: Daemon) -> None:
