@@ -39,6 +39,7 @@ class View:
         self._silent = silent
         self._live = Live(console=out, auto_refresh=False, transient=True) if out.is_terminal and not silent else None
         self._turns = 0
+        self._turn_id: object = None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -57,7 +58,8 @@ class View:
     def show(self, outcome: Outcome) -> None:
         """Show a turn that is over, for good."""
         if not self._silent:
-            self._turns += 1
+            self._turns += outcome.turn_id != self._turn_id  # a reply may be cut short when its turn is over
+            self._turn_id = outcome.turn_id
             show_turn(self._out, f"turn {self._turns}", outcome_rows(outcome, self._out))
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from simplevoice.cli.options import with_settings
 from simplevoice.cli.sound import find_player, playable_format
+from simplevoice.cli.voice_choice import complete_voice, find_voice
 from simplevoice.config import Config
 from simplevoice.config_sources import Settings
 from simplevoice.config_table import SETTINGS
@@ -22,6 +23,9 @@ AS_CONFIGURED = "  [default: as configured]"
 @click.argument("text")
 @click.option("--language", type=click.Choice(LANGUAGES), help=f"Language of the text.{AS_CONFIGURED}")
 @click.option("--voice-type", type=click.Choice(VOICE_TYPES), help=f"Kind of voice.{AS_CONFIGURED}")
+@click.option(
+    "--voice", metavar="NAME", shell_complete=complete_voice, help="A voice of simplevoice voices, and no other."
+)
 @click.option("--engine", type=click.Choice(SETTINGS["tts.engine"].choices), help=f"Speech engine.{AS_CONFIGURED}")
 @click.option("--format", "audio_format", type=click.Choice(AUDIO_FORMATS), default="mp3", help="Audio format.  [mp3]")
 @click.option(
@@ -34,6 +38,7 @@ def say(
     text: str,
     language: Language | None,
     voice_type: VoiceType | None,
+    voice: str | None,
     engine: Literal["edge", "espeak", "piper"] | None,
     audio_format: AudioFormat,
     target: Path | None,
@@ -47,21 +52,26 @@ def say(
     \b
     Examples:
       simplevoice say "Good morning" --language en --play
+      simplevoice say "Good morning" --voice en-us+f5 -o morning.wav --format wav
       simplevoice say "صباح الخير" --voice-type male --save morning.mp3
       fortune | simplevoice say - --language en --engine espeak --play
     """
+    if voice and (language or voice_type or engine):
+        raise click.UsageError("--voice says the language, the kind of voice and the engine already.")
     player = find_player() if audible else None
     config = settings.config
+    chosen = find_voice(config, voice) if voice else None
     from simplevoice.cli.speaking import Order, speak  # brings the speech engines' room
 
     order = Order(
         text=sys.stdin.read() if text == "-" else text,
-        language=language or config.conversation.language,
-        voice_type=voice_type or config.conversation.voice_type,
+        language=chosen.language if chosen else language or config.conversation.language,
+        voice_type=chosen.voice_type if chosen else voice_type or config.conversation.voice_type,
         audio_format=(playable_format(player, audio_format) if player else None) or audio_format,
         save=target is not None or player is None,
         target=target,
         player=player,
+        engine=chosen.engine if chosen else None,
     )
     asyncio.run(speak(_with_engine(config, engine), order))
 

@@ -19,7 +19,7 @@ SPEAK_SECONDS = 120.0
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to speak, how, and where it goes."""
+    """What to speak, how, and where it goes. An ``engine`` speaks alone: nobody stands in for it."""
 
     text: str
     language: Language
@@ -28,6 +28,7 @@ class Order(msgspec.Struct, frozen=True):
     save: bool
     target: Path | None
     player: str | None
+    engine: str | None = None
 
 
 class Speech(msgspec.Struct, frozen=True):
@@ -60,7 +61,8 @@ async def _save(speech: Speech, order: Order) -> Path:
 
 
 async def _synthesize(config: Config, order: Order) -> Speech:
-    speaker = tts.create(config.tts, config.voices, config.models)
+    rooms = config.tts, config.voices, config.models
+    speaker = tts.create_engine(order.engine, *rooms) if order.engine else tts.create(*rooms)
     voice = tts.Voice(language=order.language, voice_type=order.voice_type)
     encoder = SpeechEncoder(order.audio_format)
     engines: dict[str, None] = {}

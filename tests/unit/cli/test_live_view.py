@@ -2,9 +2,11 @@
 
 from io import StringIO
 
+import msgspec
 import pytest
 from rich.console import Console
 
+from simplevoice import protocol
 from simplevoice.cli.live_view import QUIET_DB, Scene, State, View, meter, picture
 from tests.fakes.daemon import guidance, voice_response
 
@@ -48,10 +50,12 @@ def test_turns_stay_above_and_the_scene_goes() -> None:
     with View(out) as view:
         view.draw(Scene("en"))
         view.show(voice_response())
-        view.show(guidance())
+        view.show(msgspec.structs.replace(guidance(), turn_id="t2"))
+        view.show(protocol.Interrupted(turn_id="t2", reason="client", heard_text=""))
     assert isinstance(out.file, StringIO)
     written = out.file.getvalue()
     assert written.index("listening") < written.index("turn 1") < written.index("turn 2")
+    assert (written.count("turn 2"), written.count("turn 3")) == (2, 0)
     assert "\x1b[?25l" in written, "the cursor was hidden"
     assert written.rstrip().endswith(("\x1b[?25h", "\x1b[2K")), "and is there again"
 

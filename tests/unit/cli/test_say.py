@@ -66,3 +66,16 @@ def test_a_wrong_setting_is_exit_code_2(folder: Path) -> None:
     result = say("hello", "--config", "my.toml")
     assert result.exit_code == 2
     assert result.stderr == "error: tts.engine, from my.toml, is 5; it must be one of edge, espeak, piper\n"
+
+
+def test_a_voice_is_chosen_by_its_name(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["say", "Good morning", "--voice", "en-us+m3", "-o", "out.mp3"])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.endswith("by espeak\n")
+    assert len(decode((folder / "out.mp3").read_bytes(), max_seconds=10)) > 300
+
+
+def test_a_voice_says_the_rest_itself() -> None:
+    result = say("hello", "--voice", "en-us+m3")
+    assert result.exit_code == 2
+    assert "--voice says the language, the kind of voice and the engine already." in result.stderr

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from simplevoice.cli import main
+from simplevoice.speech.codec import decode
 
 
 def voices(tmp_path: Path, **environ: str) -> list[dict[str, Any]]:
@@ -43,9 +44,31 @@ def test_a_voice_without_weights_is_not_in_use(tmp_path: Path) -> None:
 def test_the_table_shows_one_language(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["voices", "--language", "ar"], env={"SIMPLEVOICE_MODELS_DIR": str(tmp_path)})
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[0] == "language voice engine name here use"
+    assert lines[0] == "language gender engine name here use"
     assert "Arabic female edge ar-SA-ZariyahNeural network speaks" in lines
     assert not any("English" in line for line in lines)
+
+
+def test_a_voice_speaks_into_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "sample.mp3"
+    result = CliRunner().invoke(main, ["voices", "--play", "ar+m3", "-o", str(target)])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.endswith(" s of mp3 by espeak\n")
+    assert len(decode(target.read_bytes(), max_seconds=20)) > 1000
+
+
+def test_a_voice_is_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "aplay").write_text(f"#!/bin/sh\necho played > {tmp_path}/played\n")
+    (tmp_path / "aplay").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["voices", "--play", "en-us+f5"])
+    assert result.exit_code == 0, result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"aplay", "played"}
+
+
+def test_saving_needs_a_voice() -> None:
+    assert "--save needs --play NAME." in CliRunner().invoke(main, ["voices", "-o", "a.mp3"]).stderr
 
 
 @pytest.mark.parametrize("name", ["SIMPLEVOICE_TTS_ENGIN"])

@@ -1,0 +1,77 @@
+"""Every snippet of docs/clients.md, run as it stands there against a real server with fake engines and real ears."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from simplevoice.address import chat_url
+from simplevoice.config import Config
+from simplevoice.server.app import create_app, start_service
+from simplevoice.service import SimpleVoiceService, open_ears
+from tests.fakes.engines import FakeEngines
+from tests.media import recording
+
+PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+DEFAULT = "ws://127.0.0.1:8000"
+ENOUGH_MP3, ENOUGH_PCM = 100, 1000
+
+
+@pytest.fixture
+async def daemon() -> AsyncIterator[str]:
+    fakes, config = FakeEngines(), Config()
+    engines = fakes.transcriber, fakes.model, fakes.speaker
+    app = create_app(config, SimpleVoiceService(config.limits, *engines, lambda: open_ears(config)))
+    async with TestServer(app) as server:
+        await start_service(app)
+        yield chat_url(str(server.make_url("/")))
+
+
+async def run(snippet: str, daemon: str, folder: Path) -> str:
+    """Run a snippet as a program in a folder that has a question; gives what it printed."""
+    assert DEFAULT in snippet
+    recording("en-LJ042-0094.wav").set_frame_rate(16_000).export(folder / "question.wav", format="wav").close()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-c", snippet.replace(DEFAULT, daemon)),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert (process.returncode, err) == (0, b"")
+    return out.decode()
+
+
+async def test_a_text_is_answered_and_its_speech_saved(daemon: str, tmp_path: Path) -> None:
+    assert await run(SNIPPETS[0], daemon, tmp_path)
+    assert len((tmp_path / "reply.mp3").read_bytes()) > ENOUGH_MP3
+
+
+async def test_a_recording_is_answered(daemon: str, tmp_path: Path) -> None:
+    assert (await run(SNIPPETS[1], daemon, tmp_path)).startswith("VoiceResponse(")
+
+
+async def test_a_reply_is_played_while_it_is_made(daemon: str, tmp_path: Path) -> None:
+    assert await run(SNIPPETS[2], daemon, tmp_path)
+    assert len((tmp_path / "reply.pcm").read_bytes()) > ENOUGH_PCM
+
+
+@pytest.mark.models
+async def test_a_microphone_is_listened_to(daemon: str, tmp_path: Path) -> None:
+    heard, reply = (await run(SNIPPETS[3], daemon, tmp_path)).splitlines()
+    assert heard
+    assert reply
+
+
+def test_each_snippet_has_its_test() -> None:
+    assert len(SNIPPETS) == 4
