@@ -13,8 +13,6 @@ FAILURE = 1
 USAGE = 2
 INTERRUPTED = 130
 
-COMPLETION = 'eval "$(_SIMPLEVOICE_COMPLETE=bash_source simplevoice)"'
-
 COMMANDS = {
     "The daemon": {
         "serve": "Run the daemon.",
@@ -31,6 +29,9 @@ COMMANDS = {
     },
     "Measuring": {
         "bench": "Measure turn detection and latency with recordings of one's own.",
+    },
+    "This shell": {
+        "completion": "Print tab completion for bash, zsh or fish.",
     },
 }
 """The commands by group, each with its line in the help. ``models`` is in ``simplevoice.cli.models``, and so on."""
@@ -96,7 +97,6 @@ def _complain(message: str, code: int) -> int:
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=f"\b\nTab completion, in .bashrc (or zsh_source, fish_source):\n  {COMPLETION}",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="simplevoice", message="%(prog)s %(version)s")
 def main() -> None:

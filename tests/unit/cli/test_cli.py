@@ -52,7 +52,7 @@ def test_no_command_shows_the_help_and_is_an_error() -> None:
     [
         (["sreve"], "error: No such command 'sreve'. Did you mean 'serve'? See "),
         (["serve", "--prot", "1"], "error: No such option '--prot'. (Did you mean one of: '--host', '--port'?) See "),
-        (["talk"], "error: nothing to say: give --file or --text. See "),
+        (["talk", "--binary"], "error: --binary needs --file or --text. See "),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(args: list[str], line: str) -> None:
