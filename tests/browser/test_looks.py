@@ -132,6 +132,25 @@ def test_tab_key_leads_through_the_page_in_reading_order(tab: Visitor, daemon: D
     ]  # fmt: skip
 
 
+def test_transcript_shows_its_end_until_somebody_scrolls_up(tab: Visitor, daemon: Daemon) -> None:
+    tab.visit(site(daemon))
+    tab.page.set_viewport_size({"width": 390, "height": 500})
+    for number in (1, 2, 3):
+        tab.type("Hello")
+        tab.answered(number)
+    view = tab.page.locator("#transcript").bounding_box()
+    last = tab.turn(3).locator(".again").bounding_box()
+    assert view
+    assert last
+    assert view["y"] < last["y"] < view["y"] + view["height"]
+    tab.page.locator("#transcript").evaluate("each => { each.scrollTop = -each.scrollHeight; }")
+    assert (tab.turn(1).bounding_box() or view)["y"] > view["y"]
+    before = tab.page.locator("#transcript").evaluate("each => each.scrollTop")
+    tab.type("Hello")
+    tab.answered(4)
+    assert tab.page.locator("#transcript").evaluate("each => each.scrollTop") <= before
+
+
 def test_window_title_tells_the_state(tab: Visitor, daemon: Daemon) -> None:
     tab.visit(site(daemon))
     assert tab.page.title() == "simplevoice"

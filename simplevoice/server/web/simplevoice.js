@@ -23,7 +23,7 @@
  */
 
 import { Connection } from "./connection.js";
-import { Microphone, MicrophoneError, PIECE_MS, SAMPLE_RATE as MICROPHONE_RATE } from "./microphone.js";
+import { Microphone, PIECE_MS, SAMPLE_RATE as MICROPHONE_RATE } from "./microphone.js";
 import { Playback } from "./playback.js";
 
 export { SAMPLE_RATE as REPLY_RATE } from "./playback.js";
@@ -124,7 +124,6 @@ export class SimpleVoice extends EventTarget {
     try {
       await this.microphone.start();
     } catch (error) {
-      if (!(error instanceof MicrophoneError)) throw error;
       this.#tell("microphone", { reason: error.reason });
       return false;
     }
@@ -232,17 +231,21 @@ export class SimpleVoice extends EventTarget {
   }
 
   #onStatus(detail) {
-    if (detail.status === "open") {
-      if (this.talking) this.#beginUtterance();
-    } else {
-      this.hearing = false;
-      if (this.current && !this.current.over) this.#end(this.current, "interrupted");
-      if (detail.status === "closed" || !this.handsFree) this.wanting = this.talking = false;
-      if (detail.status === "closed") this.microphone.stop();
-      else if (!this.talking) this.microphone.mute();
-    }
+    if (detail.status === "open" && this.talking) this.#beginUtterance();
+    if (detail.status === "waiting" || detail.status === "closed") this.#onLost(detail.status === "closed");
     this.#tell("connection", detail);
     this.#refresh();
+  }
+
+  /** Give up what was going on. Who talks hands-free goes on when the server is back; half an utterance is lost. */
+  #onLost(forGood) {
+    this.hearing = false;
+    if (this.current && !this.current.over) this.#end(this.current, "interrupted");
+    if (forGood || !this.handsFree) {
+      this.wanting = this.talking = false;
+      this.microphone.mute();
+    }
+    if (forGood) this.microphone.stop();
   }
 
   #onSound(samples, level) {

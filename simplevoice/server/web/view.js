@@ -68,8 +68,6 @@ export class View {
     notice.hidden = !turn.notice;
     notice.textContent = turn.notice?.text ?? "";
     this.#showTimings($(".timings", row.element), turn.timings);
-    const transcript = $("#transcript");
-    transcript.scrollTop = transcript.scrollHeight;
   }
 
   /** Take all turns away. */
