@@ -6,11 +6,22 @@
   navigator.mediaDevices.getUserMedia = async () => {
     context ??= new AudioContext();
     await context.resume();
-    mouth ??= new GainNode(context);
+    mouth ??= inRoom();
     const ear = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
     mouth.connect(ear);
     return ear.stream;
   };
+
+  /** Where one speaks. No room is silent, and of one that is MediaRecorder would send nothing. */
+  function inRoom() {
+    const buffer = new AudioBuffer({ length: context.sampleRate, sampleRate: context.sampleRate });
+    buffer.copyToChannel(Float32Array.from({ length: buffer.length }, () => (Math.random() - 0.5) / 1000), 0);
+    const noise = new AudioBufferSourceNode(context, { buffer, loop: true });
+    const room = new GainNode(context);
+    noise.connect(room);
+    noise.start();
+    return room;
+  }
 
   /** Say a recording; done when it is over. */
   window.sayIntoMicrophone = async (base64) => {
