@@ -25,3 +25,9 @@ def status_url(url: str) -> str:
     """Return the HTTP URL of the status that belongs to a conversation's."""
     parts = urlsplit(url)
     return urlunsplit((_HTTP[parts.scheme], parts.netloc, f"{parts.path}/status", "", ""))
+
+
+def metrics_url(url: str) -> str:
+    """Return the HTTP URL of the metrics that belong to a conversation's."""
+    parts = urlsplit(url)
+    return urlunsplit((_HTTP[parts.scheme], parts.netloc, f"{parts.path.removesuffix(CHAT_PATH)}/metrics", "", ""))

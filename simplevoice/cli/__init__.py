@@ -28,7 +28,7 @@ COMMANDS = {
         "models": "List, fetch and verify the weights of the models.",
     },
     "Measuring": {
-        "bench": "Measure turn detection and latency with recordings of one's own.",
+        "bench": "Measure turn detection, latency and load with recordings of one's own.",
     },
     "This shell": {
         "completion": "Print tab completion for bash, zsh or fish.",

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from simplevoice.cli.options import SectionedCommand, with_settings
+from simplevoice.cli.plot import draw, plot_path
 from simplevoice.cli.target import Target, optional_target
 from simplevoice.config_sources import Settings
 from simplevoice.types import LANGUAGES, Language
@@ -14,9 +15,18 @@ from simplevoice.types import LANGUAGES, Language
 RULES = ("silence", "smart-turn", "transcript", "all")
 
 
+_plot = click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png|FILE.svg",
+    callback=plot_path,
+    help="Draw how the waits are distributed, and where the time went; needs the extra plot.",
+)
+
+
 @click.group()
 def bench() -> None:
-    """Measure with recordings of one's own."""
+    """Measure turn detection, latency and load with recordings of one's own."""
 
 
 @bench.command()
@@ -66,6 +76,7 @@ def endpoint(
     help="Language of clips whose name begins with neither en- nor ar-.  [as configured]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every turn.")
+@_plot
 @optional_target(None, "A running daemon to measure.  [default: one that is started for it]")
 @with_settings("turns", "stt", "llm", "tts", "models")
 def latency(
@@ -75,6 +86,7 @@ def latency(
     clients: tuple[int, ...],
     language: Language | None,
     as_json: bool,
+    plot: Path | None,
     daemon: Target | None,
 ) -> None:
     """Measure how long a person waits for an answer.
@@ -87,13 +99,11 @@ def latency(
     \b
     Examples:
       simplevoice bench latency recordings/
-      simplevoice bench latency recordings/ --reps 10 --tts-engine piper
+      simplevoice bench latency recordings/ --reps 10 --tts-engine piper --plot latency.png
       simplevoice bench latency recordings/ --url ws://voice.example.org --clients 1 --clients 4
     """
-    changed = [origin for origin in settings.origins.values() if origin.startswith("--")]
-    if daemon and changed:
-        raise click.UsageError(f"{changed[0]} is no setting of a daemon that runs already.")
-    from simplevoice.cli.latency_bench import Plan, measure, measure_own, show  # aiohttp takes long to import
+    _check_settings(settings, daemon)
+    from simplevoice.cli.latency_bench import Plan, measure, measure_own, picture, show  # aiohttp takes long to import
 
     plan = Plan(folder, language or settings.config.conversation.language, reps, clients or (1,))
     report = asyncio.run(measure(plan, daemon) if daemon else measure_own(plan, settings))
@@ -101,3 +111,60 @@ def latency(
         click.echo(msgspec.json.format(msgspec.json.encode(report)))
     else:
         show(report)
+    if plot:
+        draw(picture(report), plot)
+
+
+@bench.command(cls=SectionedCommand)
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--talkers", type=click.IntRange(1, 4096), default=4, show_default=True, help="Clients at once.")
+@click.option("--turns", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Turns that each has.")
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    help="Language of clips whose name begins with neither en- nor ar-.  [as configured]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every turn.")
+@_plot
+@optional_target(None, "A running daemon to measure.  [default: one that is started for it]")
+@with_settings("limits", "stt", "llm", "tts", "models")
+def load(
+    settings: Settings,
+    folder: Path,
+    talkers: int,
+    turns: int,
+    language: Language | None,
+    as_json: bool,
+    plot: Path | None,
+    daemon: Target | None,
+) -> None:
+    """Measure what many talkers at once get, and what the daemon uses for it.
+
+    Each talker sends a clip of FOLDER as one whole utterance, and the next when that is answered, so that there is
+    always somebody to answer. Shown is what became of the turns, how long answers took, and the processor and memory
+    that the daemon used, by its own metrics. Without --url a daemon is started, with the settings in force, espeak as
+    voice unless another is set and no bound on what a single client may ask, and stopped again.
+
+    \b
+    Examples:
+      simplevoice bench load recordings/ --talkers 8
+      simplevoice bench load recordings/ --talkers 50 --turns 20 --url ws://voice.example.org --plot load.svg
+    """
+    _check_settings(settings, daemon)
+    from simplevoice.cli.load_bench import Plan, measure, measure_own, picture, show  # aiohttp takes long to import
+
+    plan = Plan(folder, language or settings.config.conversation.language, talkers, turns)
+    report = asyncio.run(measure(plan, daemon) if daemon else measure_own(plan, settings))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)))
+    else:
+        show(report)
+    if plot:
+        draw(picture(report), plot)
+
+
+def _check_settings(settings: Settings, daemon: Target | None) -> None:
+    """Refuse flags of the daemon where it runs already."""
+    changed = [origin for origin in settings.origins.values() if origin.startswith("--")]
+    if daemon and changed:
+        raise click.UsageError(f"{changed[0]} is no setting of a daemon that runs already.")

@@ -145,12 +145,13 @@ def summarize(turns: Sequence[TurnFigures]) -> Summary:
         turns=len(turns),
         answered=sum(turn.outcome == "answered" for turn in turns),
         split=sum(turn.splits > 0 for turn in turns),
-        figures=_spreads(names, turns),
-        stages=_spreads(protocol.Timings.__struct_fields__, stages),
+        figures=spreads(names, turns),
+        stages=spreads(protocol.Timings.__struct_fields__, stages),
     )
 
 
-def _spreads(names: Iterable[str], structs: Sequence[msgspec.Struct]) -> dict[str, Spread]:
+def spreads(names: Iterable[str], structs: Sequence[msgspec.Struct]) -> dict[str, Spread]:
+    """Tell how the fields of these names are distributed; one that none of the structs has is left out."""
     columns = {name: sorted(v for struct in structs if (v := getattr(struct, name)) is not None) for name in names}
     return {
         name: Spread(statistics.median(values), values[math.ceil(0.9 * len(values)) - 1], values[-1])

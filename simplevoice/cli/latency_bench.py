@@ -1,7 +1,6 @@
 """What ``simplevoice bench latency`` does: speak recordings to a daemon in real time, and note when it answers."""
 
 import asyncio
-import os
 import time
 import uuid
 from collections import deque
@@ -10,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from simplevoice import protocol
@@ -28,10 +26,12 @@ from simplevoice.cli.latency import (
     summarize,
     turn_figures,
 )
+from simplevoice.cli.machine import Machine, machine_of
 from simplevoice.cli.output import console
 from simplevoice.cli.own_daemon import own_daemon
+from simplevoice.cli.plot import Picture
+from simplevoice.cli.progress import counting
 from simplevoice.cli.target import Target
-from simplevoice.cli.watching import EngineView, read_status
 from simplevoice.client import Conversation
 from simplevoice.config_sources import DEFAULT, Settings
 from simplevoice.errors import ConnectionFailedError
@@ -49,15 +49,6 @@ class Plan(msgspec.Struct, frozen=True):
     language: Language
     repetitions: int
     clients: Sequence[int]
-
-
-class Machine(msgspec.Struct, frozen=True):
-    """Where it was measured: the cores and load of this machine, the version and engines of the daemon."""
-
-    cores: int
-    load: float
-    version: str
-    engines: dict[str, EngineView]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -141,19 +132,18 @@ async def measure_own(plan: Plan, settings: Settings) -> Report:
 async def measure(plan: Plan, daemon: Target) -> Report:
     """Measure a daemon. Raises ClickException without clips or daemon, AudioError."""
     clips = await asyncio.to_thread(read_clips, plan.folder, plan.language)
-    status = await read_status(daemon)
-    machine = Machine(_cores(), round(os.getloadavg()[0], 2), status.version, status.service_health)
-    with Console(stderr=True).status("…", refresh_per_second=2) as progress:
-        runs = [await _run(clips * plan.repetitions, count, daemon, progress.update) for count in plan.clients]
+    machine = await machine_of(daemon)
+    with counting("turns", sum(plan.clients) * len(clips) * plan.repetitions) as count:
+        runs = [await _run(clips * plan.repetitions, clients, daemon, count) for clients in plan.clients]
     return Report(machine, runs)
 
 
-async def _run(clips: Sequence[Clip], clients: int, daemon: Target, progress: Callable[[str], None]) -> Run:
+async def _run(clips: Sequence[Clip], clients: int, daemon: Target, count: Callable[[], None]) -> Run:
     turns: list[TurnFigures] = []
 
     def take(figures: TurnFigures) -> None:
         turns.append(figures)
-        progress(f"{len(turns)} of {clients * len(clips)} turns")
+        count()
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -199,16 +189,13 @@ async def _call(
 def show(report: Report) -> None:
     """Print where it was measured, then for each number of clients what people waited and where the time went."""
     out = console()
-    machine = report.machine
-    out.print(f"this machine: {machine.cores} cores, load {machine.load:g}")
-    engines = "; ".join(f"{role} {_engine(engine)}" for role, engine in machine.engines.items())
-    out.print(f"daemon {machine.version}: {engines}")
+    for line in report.machine.words:
+        out.print(line)
     for run in report.runs:
-        who = "one client" if run.clients == 1 else f"{run.clients} clients at once"
         rows = {**run.clips, "all": run.overall}
         out.print()
         waits = Table("clip", "answered", "split", *_WAITS.values(), box=None, pad_edge=False, title_justify="left")
-        waits.title = f"{who}: ms after the last speech was sent, median / p90 / max"
+        waits.title = f"{_who(run)}: ms after the last speech was sent, median / p90 / max"
         for name, summary in rows.items():
             counts = f"{summary.answered} of {summary.turns}", str(summary.split)
             waits.add_row(name, *counts, *(_cell(summary.figures.get(figure)) for figure in _WAITS))
@@ -219,6 +206,21 @@ def show(report: Report) -> None:
         for name, summary in rows.items():
             stages.add_row(name, *(_cell(summary.stages.get(stage)) for stage in _STAGES))
         out.print(stages)
+
+
+def picture(report: Report) -> Picture:
+    """Make the picture of a measurement: a series for each number of clients; the stages of the first."""
+    waits = {_who(run): [turn.answer_ms for turn in run.turns if turn.answer_ms is not None] for run in report.runs}
+    first = report.runs[0]
+    stages = {
+        clip: {stage: spread.median for stage, spread in summary.stages.items()}
+        for clip, summary in first.clips.items()
+    }
+    return Picture(f"simplevoice {report.machine.version}: bench latency", waits, stages)
+
+
+def _who(run: Run) -> str:
+    return "one client" if run.clients == 1 else f"{run.clients} clients at once"
 
 
 _WAITS = {
@@ -239,14 +241,3 @@ _STAGES = {
 
 def _cell(spread: Spread | None) -> str:
     return "-" if spread is None else f"{spread.median:.0f} / {spread.p90:.0f} / {spread.max:.0f}"
-
-
-def _engine(engine: EngineView) -> str:
-    return " ".join(filter(None, (engine.active or engine.engine, engine.model, engine.device)))
-
-
-def _cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -66,14 +66,17 @@ def save(audio: bytes, audio_format: AudioFormat, target: Path | None, stem: str
 
 def playable(audio: bytes, audio_format: AudioFormat) -> bytes:
     """Give bare samples a WAV header; everything else is a file already."""
-    if audio_format != "pcm16":
-        return audio
+    return wav(audio, OUTPUT_SAMPLE_RATE) if audio_format == "pcm16" else audio
+
+
+def wav(samples: bytes, rate: int) -> bytes:
+    """Make a WAV file of mono 16-bit samples; ``rate`` in Hz."""
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
-        out.setframerate(OUTPUT_SAMPLE_RATE)
-        out.writeframes(audio)
+        out.setframerate(rate)
+        out.writeframes(samples)
     return file.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simplevoice.address import chat_url, status_url
+from simplevoice.address import chat_url, metrics_url, status_url
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,8 @@ def test_chat_url_refuses(text: str) -> None:
 def test_status_url() -> None:
     assert status_url("wss://h/api/v1/ws/simple-voice-chat") == "https://h/api/v1/ws/simple-voice-chat/status"
     assert status_url("ws://h:1/ws/simple-voice-chat") == "http://h:1/ws/simple-voice-chat/status"
+
+
+def test_metrics_url() -> None:
+    assert metrics_url("wss://h/api/v1/ws/simple-voice-chat") == "https://h/api/v1/metrics"
+    assert metrics_url("ws://h:1/ws/simple-voice-chat") == "http://h:1/metrics"

@@ -49,6 +49,7 @@ VENDORS = {
     "prometheus_client": {"server/metrics.py", "server/snapshot.py"},
     "openai": {"remote.py", "llm/openai.py", "stt/openai.py"},
     "httpx2": {"remote.py"},
+    "matplotlib": {"cli/plot.py"},
     "sounddevice": {"cli/sound_device.py"},
     "pyrate_limiter": {"rates.py"},
 }

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from simplevoice.cli import main
 from simplevoice.cli.latency_bench import Report as LatencyReport
+from simplevoice.cli.load_bench import Report as LoadReport
 from simplevoice.cli.turn_bench import Report
 from tests.media import DATA
 
@@ -69,3 +70,23 @@ def test_no_daemon_is_one_line(tmp_path: Path, unused_tcp_port: int) -> None:
     result = latency(str(tmp_path), "--url", f"ws://127.0.0.1:{unused_tcp_port}")
     assert result.exit_code == 1
     assert "no daemon answers" in result.stderr
+
+
+@pytest.mark.models
+@pytest.mark.timeout(120)
+def test_load_on_a_daemon_of_its_own_is_measured_and_drawn(tmp_path: Path) -> None:
+    shutil.copy(DATA / "en-LJ042-0094.wav", tmp_path)
+    arguments = ["--talkers", "2", "--turns", "2", "--llm-engine", "echo", "--json", "--plot", str(tmp_path / "p.svg")]
+    result = CliRunner().invoke(main, ["bench", "load", str(tmp_path), *arguments])
+    assert result.exit_code == 0, result.stderr
+    report = msgspec.json.decode(result.stdout, type=LoadReport)
+    assert report.outcomes == {"answered": 4}
+    assert report.use is not None
+    assert report.use.memory_mib > 100
+    assert (tmp_path / "p.svg").read_text().startswith("<?xml")
+
+
+def test_load_takes_no_settings_of_a_running_daemon(tmp_path: Path) -> None:
+    arguments = ["--url", "ws://127.0.0.1:1", "--limits-max-turns", "2"]
+    result = CliRunner().invoke(main, ["bench", "load", str(tmp_path), *arguments])
+    assert "--limits-max-turns is no setting of a daemon that runs already" in result.stderr

@@ -14,7 +14,8 @@ from simplevoice.address import chat_url
 from simplevoice.cli import latency as figures_module
 from simplevoice.cli.clips import Clip
 from simplevoice.cli.latency import Spread, Summary
-from simplevoice.cli.latency_bench import Caller, Machine, Plan, Report, Run, measure, show
+from simplevoice.cli.latency_bench import Caller, Plan, Report, Run, measure, show
+from simplevoice.cli.machine import Machine
 from simplevoice.cli.target import Target
 from simplevoice.cli.watching import EngineView
 from simplevoice.client import Conversation
