@@ -20,7 +20,9 @@ async function refresh() {
   try {
     const [status, metrics] = await Promise.all([ask("ws/simple-voice-chat/status"), ask("metrics")]);
     showStatus(await status.json());
-    $("#token").hidden = metrics.status !== 401;
+    const guarded = metrics.status === 401;
+    $("#token").hidden = !guarded;
+    for (const section of document.querySelectorAll(".guarded")) section.hidden = guarded;
     $("#token-problem").hidden = !token.value;
     if (metrics.ok) showLatency(parse(await metrics.text()));
   } catch {
