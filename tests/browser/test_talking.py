@@ -65,7 +65,9 @@ def test_timings_of_a_spoken_turn_are_drawn_in_their_order(tab: Visitor, daemon:
     tab.say("en-LJ011-0202.wav")
     tab.answered()
     moments = times(tab)
-    assert list(moments) == ["end noticed", "understood", "first words", "first sound"]
+    # What was said may be understood before it is known to be all.
+    assert set(moments) == {"end noticed", "understood", "first words", "first sound"}
+    assert list(moments)[-1] == "first sound"
     assert sorted(moments.values()) == list(moments.values())
     assert 0 < moments["first sound"] < 60_000
     widths = [float(each.get_attribute("width") or 0) for each in tab.turn(1).locator(".timings rect").all()]
