@@ -21,8 +21,8 @@ COMMANDS = {
     },
     "Talking": {
         "talk": "Talk with a running daemon: by microphone, or with recordings or text.",
-        "say": "Speak a text with the configured voice, without a daemon.",
-        "voices": "List the voices and which of them are in use.",
+        "say": "Speak a text, without a daemon.",
+        "voices": "List the voices, and let each speak.",
     },
     "Weights": {
         "models": "List, fetch and verify the weights of the models.",

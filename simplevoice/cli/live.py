@@ -1,6 +1,7 @@
 """``simplevoice talk`` with microphone and loudspeakers: a conversation hands-free, until ctrl-C."""
 
 import asyncio
+import signal
 from contextlib import ExitStack
 
 import click
@@ -44,8 +45,11 @@ class LivePlan(msgspec.Struct, frozen=True):
 
 
 async def talk_live(plan: LivePlan, device: SoundDevice) -> None:
-    """Talk until cancelled. Raises ConnectionFailedError, ClickException where there is no sound."""
+    """Talk until cancelled, or SIGTERM. Raises ConnectionFailedError, ClickException where there is no sound."""
     opening: Opening = {**plan.opening, **STREAM}
+    talking = asyncio.current_task()
+    assert talking is not None  # noqa: S101 - a coroutine runs in one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, talking.cancel)  # or the terminal would stay as it is
     async with converse(plan.daemon, click.echo if plan.raw else None, **opening) as conversation:
         view = View(console(), silent=plan.raw)
         await LiveTalk(conversation, device, view, headset=plan.headset).run()

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from simplevoice.cli.options import with_settings
-from simplevoice.cli.sound import find_player, playable_format
+from simplevoice.cli.sound import find_player, format_of, playable_format
 from simplevoice.cli.voice_choice import complete_voice, find_voice
 from simplevoice.config import Config
 from simplevoice.config_sources import Settings
@@ -27,7 +27,12 @@ AS_CONFIGURED = "  [default: as configured]"
     "--voice", metavar="NAME", shell_complete=complete_voice, help="A voice of simplevoice voices, and no other."
 )
 @click.option("--engine", type=click.Choice(SETTINGS["tts.engine"].choices), help=f"Speech engine.{AS_CONFIGURED}")
-@click.option("--format", "audio_format", type=click.Choice(AUDIO_FORMATS), default="mp3", help="Audio format.  [mp3]")
+@click.option(
+    "--format",
+    "audio_format",
+    type=click.Choice(AUDIO_FORMATS),
+    help="Audio format.  [default: by the file's name, or mp3]",
+)
 @click.option(
     "-o", "--save", "target", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Where speech is saved."
 )
@@ -40,7 +45,7 @@ def say(
     voice_type: VoiceType | None,
     voice: str | None,
     engine: Literal["edge", "espeak", "piper"] | None,
-    audio_format: AudioFormat,
+    audio_format: AudioFormat | None,
     target: Path | None,
     audible: bool,
 ) -> None:
@@ -52,7 +57,7 @@ def say(
     \b
     Examples:
       simplevoice say "Good morning" --language en --play
-      simplevoice say "Good morning" --voice en-us+f5 -o morning.wav --format wav
+      simplevoice say "Good morning" --voice en-us+f5 -o morning.wav
       simplevoice say "صباح الخير" --voice-type male --save morning.mp3
       fortune | simplevoice say - --language en --engine espeak --play
     """
@@ -60,6 +65,7 @@ def say(
         raise click.UsageError("--voice says the language, the kind of voice and the engine already.")
     player = find_player() if audible else None
     config = settings.config
+    wanted = audio_format or format_of(target)
     chosen = find_voice(config, voice) if voice else None
     from simplevoice.cli.speaking import Order, speak  # brings the speech engines' room
 
@@ -67,7 +73,7 @@ def say(
         text=sys.stdin.read() if text == "-" else text,
         language=chosen.language if chosen else language or config.conversation.language,
         voice_type=chosen.voice_type if chosen else voice_type or config.conversation.voice_type,
-        audio_format=(playable_format(player, audio_format) if player else None) or audio_format,
+        audio_format=playable_format(player, wanted) or "mp3" if player else wanted or "mp3",
         save=target is not None or player is None,
         target=target,
         player=player,

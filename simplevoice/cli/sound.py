@@ -15,6 +15,8 @@ from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat
 EXTENSIONS: dict[AudioFormat, str] = {"mp3": "mp3", "wav": "wav", "pcm16": "wav", "opus": "opus"}
 """Bare samples are saved as WAV, which players can open."""
 
+FORMATS: dict[str, AudioFormat] = {".mp3": "mp3", ".wav": "wav", ".opus": "opus", ".ogg": "opus"}
+
 PLAYERS = {
     "ffplay": ("-nodisp", "-autoexit", "-loglevel", "error"),
     "mpv": ("--no-video", "--really-quiet"),
@@ -44,6 +46,11 @@ def playable_format(player: str, chosen: AudioFormat | None) -> AudioFormat | No
     if chosen in (None, "wav", "pcm16"):
         return chosen or "wav"
     raise click.UsageError(f"{player} plays only WAV: leave --format out, or say --format wav.")
+
+
+def format_of(target: Path | None) -> AudioFormat | None:
+    """Tell the format that a file's name promises; None where there is none, or it promises nothing."""
+    return FORMATS.get(target.suffix.lower()) if target else None
 
 
 def save(audio: bytes, audio_format: AudioFormat, target: Path | None, stem: str = "reply") -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import click
 import msgspec
 
-from simplevoice.cli.sound import find_player, playable_format
+from simplevoice.cli.sound import find_player, format_of, playable_format
 from simplevoice.cli.target import Target, target_options
 from simplevoice.types import (
     AUDIO_FORMATS,
@@ -121,9 +121,10 @@ def talk(
     deaf, so that it doesn't answer itself; space stops the reply. With --headset just speak, and the reply stops.
     This needs the extra that brings sounddevice: pip install 'simplevoice[audio]'.
 
-    With them, everything of one call is one conversation: a turn after the other, on one connection. Each answer is
-    saved as reply-1.mp3, reply-2.mp3 and so on in the current folder, taking the next number that is free; --save
-    says another folder, or a file for a single answer. The exit code is 1 when a turn got no answer.
+    With --file or --text everything of one call is one conversation: a turn after the other, on one connection. Each
+    answer is saved as reply-1.mp3, reply-2.mp3 and so on in the current folder, taking the next number that is free;
+    --save says another folder, or a file for a single answer, whose name tells the format. The exit code is 1 when a
+    turn got no answer.
 
     \b
     Examples:
@@ -150,6 +151,7 @@ def talk(
     if target is not None and not target.is_dir() and len(utterances) > 1:
         raise click.UsageError(f"--save {target} is no folder, and there are {len(utterances)} answers to save.")
     player = find_player() if play else None
+    audio_format = audio_format or format_of(target)
     if player:
         audio_format = playable_format(player, audio_format)
     opening = {
@@ -178,13 +180,13 @@ def _opening(chosen: Mapping[str, str | None]) -> "Opening":
 
 
 def _live(daemon: Target, chosen: Mapping[str, str | None], headset: bool, raw: bool, unfit: Sequence[str]) -> int:
-    """Talk by microphone until ctrl-C, which is how it ends."""
+    """Talk by microphone until ctrl-C or SIGTERM, which are how it ends."""
     if unfit:
         raise click.UsageError(f"{unfit[0]} needs --file or --text.")
     from simplevoice.cli.live import LivePlan, talk_live  # aiohttp takes longer to import than --help may take
     from simplevoice.cli.sound_device import default_device
 
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(talk_live(LivePlan(daemon, _opening(chosen), headset, raw), default_device()))
     return 0
 

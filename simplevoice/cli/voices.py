@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from simplevoice.cli.options import with_settings
-from simplevoice.cli.sound import find_player, playable_format
+from simplevoice.cli.sound import find_player, format_of, playable_format
 from simplevoice.cli.voice_choice import complete_voice, find_voice
 from simplevoice.config import Config
 from simplevoice.config_sources import Settings
@@ -81,7 +81,7 @@ def _play(config: Config, name: str, target: Path | None) -> None:
         text=SAMPLES[voice.language],
         language=voice.language,
         voice_type=voice.voice_type,
-        audio_format=(playable_format(player, None) if player else None) or "mp3",
+        audio_format=(playable_format(player, None) if player else format_of(target)) or "mp3",
         save=target is not None,
         target=target,
         player=player,

@@ -79,3 +79,8 @@ def test_a_voice_says_the_rest_itself() -> None:
     result = say("hello", "--voice", "en-us+m3")
     assert result.exit_code == 2
     assert "--voice says the language, the kind of voice and the engine already." in result.stderr
+
+
+def test_the_name_of_the_file_tells_the_format(folder: Path) -> None:
+    assert "s of wav by espeak" in say("hello", "--language", "en", "-o", "out.wav").stdout
+    assert (folder / "out.wav").read_bytes()[:4] == b"RIFF"

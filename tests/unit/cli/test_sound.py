@@ -1,5 +1,6 @@
 """Saving and playing answers."""
 
+import io
 import wave
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import click
 import pytest
 
 from simplevoice.cli import sound
-from simplevoice.cli.sound import find_player, play, playable_format, save
+from simplevoice.cli.sound import find_player, format_of, play, playable_format, save, wav
 
 
 @pytest.fixture
@@ -92,3 +93,15 @@ def test_a_player_that_hangs_is_ended(programs: Path, monkeypatch: pytest.Monkey
     install(programs, "aplay", "exec /bin/sleep 20")
     with pytest.raises(click.ClickException, match="aplay did not come to an end"):
         play("aplay", b"x", "wav", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.MP3", "mp3"), ("a.wav", "wav"), ("a.ogg", "opus"), ("answers", None), (None, None)]
+)
+def test_a_name_promises_a_format(name: str | None, kind: str | None) -> None:
+    assert format_of(Path(name) if name else None) == kind
+
+
+def test_wav_is_mono_of_its_rate() -> None:
+    with wave.open(io.BytesIO(wav(b"\1\2" * 16, 16_000))) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate(), file.getnframes()) == (1, 2, 16_000, 16)

@@ -97,10 +97,13 @@ def test_each_line_of_standard_input_is_a_turn(daemon: FakeDaemon) -> None:
     assert daemon.received == [protocol.TextMessage(text="one"), protocol.TextMessage(text="ثلاثة")]
 
 
-def test_by_microphone_ctrl_c_is_the_way_out(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_by_microphone_ctrl_c_is_the_way_out(
+    daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, told: signal.Signals
+) -> None:
     class Device(FakeSoundDevice):
         def open(self, heard: object) -> None:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(told)
 
     monkeypatch.setattr(sound_device, "default_device", Device)
     result = talk(daemon, "--language", "en")
