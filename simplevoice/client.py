@@ -85,7 +85,8 @@ class Conversation:
     async def ask(self, message: protocol.ClientMessage | bytes) -> AsyncIterator[protocol.AnyServerMessage]:
         """Send an utterance, and give what comes until its turn is over; the last message is its Outcome.
 
-        For connections without ``server_vad``, one turn at a time. Raises ConnectionFailedError.
+        For connections without ``server_vad``, one turn at a time, each taken to its end; an ``Interrupt`` brings that
+        about. Raises ConnectionFailedError.
         """
         await self._link.send(message)
         while True:
@@ -97,7 +98,8 @@ class Conversation:
     async def turn(self, message: protocol.ClientMessage | bytes, seconds: float = TURN_SECONDS) -> Outcome:
         """Send an utterance and return how its turn ended, with all of the reply's sound in ``audio_base64``.
 
-        Raises ConnectionFailedError, also where there is no answer within ``seconds``.
+        Raises ConnectionFailedError, also where there is no answer within ``seconds``; leave the conversation then, as
+        a late answer would be taken for the next.
         """
         sound = bytearray()
         try:
@@ -186,6 +188,8 @@ class _Link:
                 decoded = self._decode(message.data)
                 if not isinstance(decoded, protocol.AudioChunk) or decoded.audio_base64 is not msgspec.UNSET:
                     return decoded
+                if self._announced is not None:
+                    raise ConnectionFailedError("the daemon announced sound that it did not send")
                 self._announced = decoded
             elif message.type is not aiohttp.WSMsgType.BINARY:
                 raise self._closed(message.extra)

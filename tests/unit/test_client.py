@@ -112,10 +112,14 @@ async def test_sound_that_is_late_finds_its_announcement_after_a_receiver_gave_u
             )
 
 
-async def test_sound_that_was_not_announced_is_told() -> None:
-    with FakeDaemon(lambda _: [b"sound"]).running() as daemon:
+@pytest.mark.parametrize(
+    ("replies", "words"),
+    [([b"sound"], "sent sound that it had not announced"), ([chunk(0, b"a"), chunk(1, b"b")], "that it did not send")],
+)
+async def test_sound_without_its_announcement_or_the_other_way_is_told(replies: list[Reply], words: str) -> None:
+    with FakeDaemon(lambda _: replies).running() as daemon:
         async with connect(daemon.url) as conversation:
-            with pytest.raises(ConnectionFailedError, match="not announced"):
+            with pytest.raises(ConnectionFailedError, match=words):
                 await conversation.turn(b"question", 5)
 
 
