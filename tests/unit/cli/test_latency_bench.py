@@ -13,8 +13,8 @@ from simplevoice import protocol
 from simplevoice.address import chat_url
 from simplevoice.cli import latency as figures_module
 from simplevoice.cli.clips import Clip
-from simplevoice.cli.latency import Spread, Summary
-from simplevoice.cli.latency_bench import Caller, Plan, Report, Run, measure, show
+from simplevoice.cli.latency import Spread, Summary, TurnFigures
+from simplevoice.cli.latency_bench import Caller, Plan, Report, Run, measure, picture, show
 from simplevoice.cli.machine import Machine
 from simplevoice.cli.target import Target
 from simplevoice.cli.watching import EngineView
@@ -129,6 +129,16 @@ def test_tables_have_a_line_for_each_clip(capsys: pytest.CaptureFixture[str]) ->
     assert "a.wav 4 of 5 1 - - 612 / 700 / 733 - 1 / 2 / 3" in lines
     assert "all 512 / 512 / 512 - - - -" in lines
     assert any(line.startswith("2 clients at once") for line in lines)
+
+
+def test_the_picture_has_a_series_for_each_number_of_clients() -> None:
+    turn = TurnFigures(clip="a.wav", client=0, outcome="answered", splits=0, answer_ms=612.4, lag_ms=1)
+    silent = TurnFigures(clip="a.wav", client=0, outcome="no turn", splits=0, lag_ms=1)
+    summary = Summary(1, 1, 0, {}, {"endpoint": Spread(512, 600, 700)})
+    runs = [Run(1, summary, {"a.wav": summary}, [turn, silent]), Run(2, summary, {"a.wav": summary}, [turn, turn])]
+    drawn = picture(Report(Machine(2, 0.5, "9.9.9", {}), runs))
+    assert drawn.waits == {"one client": [612.4], "2 clients at once": [612.4, 612.4]}
+    assert drawn.stages == {"a.wav": {"endpoint": 512}}
 
 
 def test_a_folder_without_clips_is_told_before_anything_starts(tmp_path: Path) -> None:
