@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp.test_utils import TestServer
@@ -12,12 +14,15 @@ from aiohttp.test_utils import TestServer
 from simplevoice.address import chat_url
 from simplevoice.config import Config
 from simplevoice.server.app import create_app, start_service
+from simplevoice.server.pages import PAGES
 from simplevoice.service import SimpleVoiceService, open_ears
 from tests.fakes.engines import FakeEngines
 from tests.media import recording
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+EXAMPLE, NODE = re.findall(r"```js\n(.*?)```", PAGE.read_text(), re.DOTALL)
+CURL, WEBSOCAT = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
 DEFAULT = "ws://127.0.0.1:8000"
 ENOUGH_MP3, ENOUGH_PCM = 100, 1000
 
@@ -33,14 +38,23 @@ async def daemon() -> AsyncIterator[str]:
 
 
 async def run(snippet: str, daemon: str, folder: Path) -> str:
-    """Run a snippet as a program in a folder that has a question; gives what it printed."""
+    """Run a snippet of Python in a folder that has a question; gives what it printed."""
     assert DEFAULT in snippet
     recording("en-LJ042-0094.wav").set_frame_rate(16_000).export(folder / "question.wav", format="wav").close()
+    return await output_of(sys.executable, "-W", "error", "-c", snippet.replace(DEFAULT, daemon), folder=folder)
+
+
+def addressed(snippet: str, daemon: str) -> str:
+    """Make a snippet that is not of Python ask this daemon."""
+    host = DEFAULT.removeprefix("ws://")
+    assert host in snippet
+    return snippet.replace(host, urlsplit(daemon).netloc)
+
+
+async def output_of(*command: str, folder: Path) -> str:
+    """Run a program, which has to end well and complain of nothing; gives what it printed."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", snippet.replace(DEFAULT, daemon)),
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         out, err = await process.communicate()
@@ -71,6 +85,40 @@ async def test_a_microphone_is_listened_to(daemon: str, tmp_path: Path) -> None:
     heard, reply = (await run(SNIPPETS[3], daemon, tmp_path)).splitlines()
     assert heard
     assert reply
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
+async def test_node_gets_an_answer(daemon: str, tmp_path: Path) -> None:
+    (tmp_path / "client.mjs").write_text(addressed(NODE, daemon))
+    options = "--experimental-websocket", "--no-warnings"
+    assert await output_of("node", *options, "client.mjs", folder=tmp_path)
+    assert len((tmp_path / "reply.mp3").read_bytes()) > ENOUGH_MP3
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+async def test_the_shell_asks_by_http(daemon: str, tmp_path: Path) -> None:
+    answer = await output_of("sh", "-e", "-c", addressed(CURL, daemon), folder=tmp_path)
+    assert answer.startswith("ready\n")
+    assert '"service":"simple_voice_chat"' in answer
+    assert '"ticket":' in answer
+
+
+@pytest.mark.skipif(not shutil.which("websocat"), reason="websocat is not installed")
+async def test_the_shell_gets_an_answer(daemon: str, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-e", "-c", addressed(WEBSOCAT, daemon)), cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        while b'"voice_response"' not in await process.stdout.readline():
+            pass
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def test_the_page_is_the_one_that_is_served() -> None:
+    assert PAGES["example.js"].body.decode() == EXAMPLE
 
 
 def test_each_snippet_has_its_test() -> None:
