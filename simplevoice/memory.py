@@ -26,8 +26,8 @@ def set_aside() -> None:
     """Spare the garbage collector what is there now, and let it look often at the rest. Blocks for about 0.1 s.
 
     What a connection leaves behind hangs together in circles, with its sound and its encoder, and waits for a full
-    collection. Python runs one when the new objects are a quarter of the old ones, and a daemon with its libraries has
-    300,000 of these: it came hundreds of connections late, and then walked through all of them at once.
+    collection. Python runs one when the new objects are a quarter of the old ones and 70,000 more than were deleted:
+    it came eight hundred connections late, and walked through all libraries, too.
     """
     gc.collect()
     gc.freeze()

@@ -1,19 +1,16 @@
-"""How late an event loop is, and what keeps it.
-
-Run as a program it is a bare process that does nothing else, beside the one that is measured: what it suffers, the
-machine does to everybody.
-"""
+"""How late an event loop is, and what keeps it: the machine, or the process itself. Linux only: it reads /proc."""
 
 import asyncio
-import sys
+import gc
 import time
 from asyncio.events import Handle
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-
-import click
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 TICK_SECONDS = 0.01
+SCHEDSTAT = Path("/proc/thread-self/schedstat")
+"""Of the thread that asks: nanoseconds on a processor, nanoseconds ready but without one, and how often."""
 
 
 class LagWatch:
@@ -21,19 +18,24 @@ class LagWatch:
 
     def __init__(self) -> None:
         self._worst = 0.0
+        self._worst_own = 0.0
 
     async def run(self) -> None:
         """Watch until cancelled."""
         loop = asyncio.get_running_loop()
+        waited = _waited_for_a_processor()
         while True:
             due = loop.time() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
-            self._worst = max(self._worst, loop.time() - due)
+            late, before, waited = loop.time() - due, waited, _waited_for_a_processor()
+            self._worst = max(self._worst, late)
+            self._worst_own = max(self._worst_own, late - (waited - before))
 
-    def take(self) -> float:
-        """Give the worst since the last time, ms."""
-        worst, self._worst = self._worst, 0.0
-        return worst * 1000
+    def take(self) -> tuple[float, float]:
+        """Give the worst since the last time, ms: all of it, and without what others kept the processors for."""
+        worst, own = self._worst, self._worst_own
+        self._worst = self._worst_own = 0.0
+        return worst * 1000, own * 1000
 
 
 class StepWatch:
@@ -62,38 +64,31 @@ class StepWatch:
         return worst * 1000, step
 
 
-@asynccontextmanager
-async def control() -> AsyncIterator[Callable[[], Awaitable[float]]]:
-    """Watch in a bare process; gives the worst since the last time, ms, when it is called."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.reliability.lag"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    asking, answers = process.stdin, process.stdout
+class CollectorWatch:
+    """Remembers the garbage collection that took longest."""
 
-    async def take() -> float:
-        asking.write(b"\n")
-        return float(await answers.readline())
+    def __init__(self) -> None:
+        self._worst = 0.0
+        self._begun = 0.0
 
-    try:
-        await take()
-        yield take
-    finally:
-        asking.close()
-        await process.wait()
+    def install(self) -> None:
+        """Measure all collections from now on."""
+        gc.callbacks.append(self._measure)
+
+    def take(self) -> float:
+        """Give the worst since the last time, ms of processor time."""
+        worst, self._worst = self._worst, 0.0
+        return worst * 1000
+
+    def _measure(self, phase: str, info: Mapping[str, int]) -> None:
+        if phase == "start":
+            self._begun = time.thread_time()
+        else:
+            self._worst = max(self._worst, time.thread_time() - self._begun)
 
 
-async def _watch_alone() -> None:
-    lag = LagWatch()
-    watching = asyncio.create_task(lag.run())
-    while await asyncio.to_thread(sys.stdin.readline):
-        click.echo(lag.take())
-    watching.cancel()
-
-
-if __name__ == "__main__":
-    asyncio.run(_watch_alone())
+def _waited_for_a_processor() -> float:
+    """Tell how long this thread was ready to run and did not, seconds; 0 where the kernel does not count that."""
+    with suppress(OSError):
+        return int(SCHEDSTAT.read_text().split()[1]) / 1e9
+    return 0.0

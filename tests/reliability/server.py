@@ -29,7 +29,7 @@ from simplevoice.speech.encode import SpeechEncoder
 from simplevoice.speech.stream import StreamDecoder
 from simplevoice.turn import Turn
 from tests.fakes.engines import FakeEngine, FakeModel, FakeSpeaker, FakeTranscriber
-from tests.reliability.lag import LagWatch, StepWatch
+from tests.reliability.lag import CollectorWatch, LagWatch, StepWatch
 
 INSIDE = "/inside"
 OF_CONVERSATIONS = frozenset(
@@ -47,8 +47,11 @@ class Inside(msgspec.Struct, frozen=True):
     objects: dict[str, int]
     """What is alive of conversations, by class; looked for on request only, behind a garbage collection."""
     lag: float
+    own_lag: float
+    """Without the time that the event loop's thread waited for a processor."""
     step: float
     step_name: str
+    collection: float
 
 
 class _Fast(FakeEngine):
@@ -80,10 +83,12 @@ class Window:
     def __init__(self) -> None:
         self._lag = LagWatch()
         self._steps = StepWatch()
+        self._collector = CollectorWatch()
 
     def put_into(self, app: web.Application) -> None:
         """Watch this process from now on, and serve what is seen."""
         self._steps.install()
+        self._collector.install()
         app.router.add_get(INSIDE, self._look)
         app.cleanup_ctx.append(self._watch)
 
@@ -96,7 +101,9 @@ class Window:
 
     async def _look(self, request: web.Request) -> web.Response:
         objects = _of_conversations() if "objects" in request.query else {}
-        inside = Inside(len(asyncio.all_tasks()), objects, self._lag.take(), *self._steps.take())
+        inside = Inside(
+            len(asyncio.all_tasks()), objects, *self._lag.take(), *self._steps.take(), self._collector.take()
+        )
         return web.Response(body=msgspec.json.encode(inside), content_type="application/json")
 
 
