@@ -85,6 +85,8 @@ class Turn:
         self._pieces: list[str] = []
         self._exchange: Exchange | None = None
         self._interrupted = False
+        self._estimated = False
+        """Whether it was estimated, not told, what was heard of an interrupted reply."""
         self._talked_over = False
         self._reported = False
 
@@ -180,12 +182,13 @@ class Turn:
         ``played_ms`` then takes the place of what was estimated.
         """
         if self._interrupted:
-            if played_ms is not None and self._exchange is not None:
+            if played_ms is not None and self._estimated and self._exchange is not None:
                 self._note_heard(self._exchange, self._playback.heard(self._pieces, played_ms))
             return
         if self.concluded and not self._playback.begun:
             return
         self._interrupted = True
+        self._estimated = played_ms is None
         log.debug("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
         self._report("interrupted", reason or "disconnected")
         self._talked_over = reason == "speech"
