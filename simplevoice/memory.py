@@ -11,8 +11,8 @@ M_ARENA_MAX = -8
 """glibc's malloc.h."""
 
 
-THRESHOLDS = (700, 5, 1)
-"""A full collection for every 8,000 new objects, which are those of a hundred connections."""
+THRESHOLDS = (700, 10, 2)
+"""A full collection for every 23,000 new objects, those of 250 connections, unless a multiple of them is alive."""
 
 
 def bound_arenas() -> None:
