@@ -51,7 +51,15 @@ class Machine:
             with (folder / "console").open("wb") as console:
                 process = subprocess.Popen(
                     [
-                        *("systemd-nspawn", "--quiet", f"--directory={root}", "--machine=simplevoice-test"),
+                        *(
+                            "setpriv",
+                            "--pdeathsig",
+                            "KILL",
+                            "systemd-nspawn",
+                            "--quiet",
+                            f"--directory={root}",
+                            "--machine=simplevoice-test",
+                        ),
                         *("--register=no", "--keep-unit", "--private-network"),
                         *(f"--bind-ro={source}:{place}" for source, place in binds.items()),
                         *("--boot", "systemd.unified_cgroup_hierarchy=0"),

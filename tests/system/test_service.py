@@ -22,7 +22,7 @@ SETTINGS = "etc/simplevoice/simplevoice.toml"
 READY_SECONDS = 150.0
 """On a machine with much else to do; alone it takes a tenth."""
 
-WATCHDOG_SECONDS = 5
+WATCHDOG_SECONDS = 15
 CLIENTS = 4
 
 OWN = re.compile(r"simplevoice")
@@ -50,9 +50,13 @@ class Service:
 
     def wait_until_ready(self, *, instead_of: int = 0) -> None:
         """Wait for a daemon that says READY=1, another one than that process."""
-        self.machine.wait_until(
-            lambda: self.is_active and self.pid not in (0, instead_of), "the daemon is ready", READY_SECONDS
-        )
+        try:
+            self.machine.wait_until(
+                lambda: self.is_active and self.pid not in (0, instead_of), "the daemon is ready", READY_SECONDS
+            )
+        except AssertionError as error:
+            error.add_note(self.machine.run("systemctl", "status", "--no-pager", "--full", UNIT, check=False))
+            raise
 
     def log(self, event: str) -> list[dict[str, Any]]:
         """The lines of its log that tell of an event."""
@@ -124,10 +128,6 @@ def service(machine: Machine, weights: Path, files_before: set[str]) -> Service:
     (machine.root / "etc/simplevoice").mkdir()
     (machine.root / "etc/simplevoice/environment").write_text("".join(f"{k}={v}\n" for k, v in PATIENT.items()))
     machine.run("dpkg", "--install", "/srv/simplevoice.deb", DEBIAN_FRONTEND="noninteractive")
-    # A shorter one than operators have, so that the test of it does not take long.
-    machine.run("mkdir", "-p", f"/etc/systemd/system/{UNIT}.d")
-    drop_in = machine.root / f"etc/systemd/system/{UNIT}.d/watchdog.conf"
-    drop_in.write_text(f"[Service]\nWatchdogSec={WATCHDOG_SECONDS}\n")
     return Service(machine)
 
 
@@ -145,8 +145,6 @@ def test_it_comes_up_by_itself(service: Service) -> None:
     assert service.show("NRestarts") == "0"
     owner = service.machine.run("stat", "--format=%U", f"/proc/{service.pid}")
     assert owner == "simplevoice"
-    service.machine.run("systemctl", "daemon-reload")
-    service.machine.run("systemctl", "restart", UNIT)
 
 
 def test_a_conversation(service: Service) -> None:
@@ -160,9 +158,23 @@ def test_killed_it_starts_anew(service: Service) -> None:
     service.converse()
 
 
-def test_stalled_it_is_killed_and_starts_anew(service: Service) -> None:
+@pytest.fixture
+def short_watchdog(service: Service) -> Iterator[None]:
+    """A shorter one than operators have, so that nobody waits for it."""
+    drop_in = Path(f"/run/systemd/system/{UNIT}.d/watchdog.conf")
+    text = f"[Service]\nWatchdogSec={WATCHDOG_SECONDS}\n"
+    run = service.machine.run
+    run("sh", "-c", f"mkdir -p {drop_in.parent} && printf '{text}' >{drop_in}")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", UNIT)
+    yield
+    run("rm", "-r", str(drop_in.parent))
+    run("systemctl", "daemon-reload")
+
+
+def test_stalled_it_is_killed_and_starts_anew(service: Service, short_watchdog: None) -> None:
     stalled = service.pid
-    service.machine.run("kill", "-STOP", str(stalled))
+    service.machine.run("systemctl", "kill", "--signal=STOP", "--kill-whom=main", UNIT)
     service.wait_until_ready(instead_of=stalled)
     said = service.machine.run("journalctl", f"--unit={UNIT}", "--output=cat", "--grep=Watchdog timeout")
     assert "Watchdog timeout" in said
@@ -226,18 +238,14 @@ def test_it_stops_in_time(service: Service) -> None:
     finally:
         load.kill()
         load.communicate()
-    assert service.show("Result") == "success"
+    assert service.show("Result") == "success"  # timeout, had it been killed
     assert service.show("ExecMainStatus") == "0"
-    assert machine.run("journalctl", f"--unit={UNIT}", "--output=cat", "--grep=State 'stop-sigterm'", check=False) in (
-        "",
-        "-- No entries --",
-    )
     machine.run("systemctl", "start", UNIT)
 
 
 def test_an_upgrade_keeps_settings_and_restarts(service: Service) -> None:
     before = service.pid
-    (service.machine.root / "etc/simplevoice/llm.api_key").write_text("secret\n")
+    (service.machine.root / "etc/simplevoice/stt.api_key").write_text("secret\n")
     service.machine.run("dpkg", "--force-confold", "--install", "/srv/newer.deb", DEBIAN_FRONTEND="noninteractive")
     service.wait_until_ready(instead_of=before)
     settings = (service.machine.root / SETTINGS).read_text()
