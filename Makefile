@@ -65,10 +65,15 @@ docs: $(VENV)/.installed
 PROGRAM := build/binary/simplevoice
 SOURCES := setup.cfg pyproject.toml README.md $(shell find simplevoice packaging -type f -not -name '*.pyc')
 
-$(PROGRAM)/simplevoice: $(SOURCES)
-	$(PYTHON) -m venv build/venv
+build/venv/.installed: setup.cfg pyproject.toml
 	rm -rf build/lib build/bdist.*
+	$(PYTHON) -m venv --clear build/venv
 	build/venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade '.[binary]'
+	touch $@
+
+$(PROGRAM)/simplevoice: build/venv/.installed $(SOURCES)
+	rm -rf build/lib build/bdist.*
+	build/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 	build/venv/bin/pyinstaller --noconfirm --log-level ERROR --distpath build/binary --workpath build/pyinstaller \
 		packaging/simplevoice.spec
 	touch $@

@@ -67,4 +67,5 @@ sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@GLIBC@/${glib
     -e "s/@SIZE@/$(du -sk --exclude=DEBIAN "$root" | cut -f1)/" "$here/control" >"$root/DEBIAN/control"
 
 mkdir -p "$into"
+rm -f "$into"/simplevoice_*.deb
 dpkg-deb --root-owner-group -Zgzip -z6 --build "$root" "$into/simplevoice_${version}_$architecture.deb"
