@@ -3,6 +3,7 @@
 import json
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,13 @@ def test_a_conversation(machine: Machine, daemon: subprocess.Popen[str], audio_f
     )
     assert "espeak" in said, said
     assert (machine.root / answer.removeprefix("/")).stat().st_size > 5000
+
+
+def test_the_web_client_is_inside(machine: Machine, daemon: subprocess.Popen[str]) -> None:
+    fetch = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
+    with machine.beside(sys.executable, "-c", fetch, "http://127.0.0.1:8000/") as client:
+        page, _ = client.communicate(timeout=READY_SECONDS)
+    assert "</html>" in page
 
 
 def test_it_ends_when_it_is_told_to(machine: Machine, daemon: subprocess.Popen[str]) -> None:
