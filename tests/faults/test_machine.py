@@ -40,7 +40,8 @@ async def test_a_clock_that_jumps_ends_nothing_and_opens_nothing(
         assert (await house.health("llm"))["breaker"] == "open"
         await servers.second_llm.switch(Fault.HANGS)
         turn = asyncio.create_task(line.turn(SPOKEN))
-        await servers.second_llm.hanging.wait()
+        async with asyncio.timeout(20):
+            await servers.second_llm.hanging.wait()
         jumped = jump
         told = await turn
         assert isinstance(told, ErrorMessage), "its deadline is where it was"
