@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test test-browser picture soak hold chaos bad-input fuzz check docs binary deb test-system clean
+.PHONY: serve test test-browser picture soak hold chaos bad-input fuzz bench check docs binary deb test-system clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -50,6 +50,12 @@ soak hold chaos bad-input: $(VENV)/.installed-test
 # FUZZ_SECONDS=1200 make fuzz
 fuzz: $(VENV)/.installed-fuzz
 	$(BIN)/python -m tests.fuzz
+
+# How fast it is, beside a yardstick; writes docs/benchmarks.md. make bench BENCH="gateway idle"
+bench: $(VENV)/.installed-test
+	tests/benchmarks/prepare.sh
+	$(BIN)/simplevoice models pull --for-tests
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 # Lint and types, as CI runs them.
 check: $(VENV)/.installed-test

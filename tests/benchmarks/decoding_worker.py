@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from simplevoice.speech.codec import decode
+from tests.figures.report import table
 from tests.media import encode, recording
-from tests.reliability.report import table
 
 RUNS = 200
 SPEECH = recording("en-LJ006-0114.wav")[:5000]

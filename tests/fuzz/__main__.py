@@ -18,9 +18,9 @@ from pathlib import Path
 import click
 import msgspec
 
+from tests.figures.command import Verdict, conclude, main
+from tests.figures.report import Section, table
 from tests.fuzz.targets import TARGETS, Target
-from tests.reliability.command import Verdict, conclude, main
-from tests.reliability.report import Section, table
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "300"))
 GRACE_SECONDS = 60.0

@@ -27,12 +27,12 @@ from simplevoice.protocol import (
     encode,
 )
 from simplevoice.server.reading import MAX_REFUSED_IN_A_ROW
-from tests.reliability.command import Verdict, conclude, main, progress
+from tests.figures.command import Verdict, conclude, main, progress
+from tests.figures.report import Section, table
 from tests.reliability.malice import Case, every
 from tests.reliability.malice.frames import FRAMES
 from tests.reliability.malice.sounds import SOUNDS
 from tests.reliability.malice.texts import TEXTS
-from tests.reliability.report import Section, table
 from tests.reliability.subject import Subject
 from tests.reliability.wire import ClosedError, Wire
 

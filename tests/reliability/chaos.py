@@ -22,9 +22,9 @@ from tests.edge import EdgeEmulator
 from tests.edge import Fault as EdgeFault
 from tests.fakes import servers
 from tests.fakes.faulty import Fault
+from tests.figures.command import Verdict, conclude, main
+from tests.figures.report import Section, table
 from tests.reliability.client import ACTS, MARGIN_SECONDS, ChaosClient, GoOn, Tally
-from tests.reliability.command import Verdict, conclude, main
-from tests.reliability.report import Section, table
 from tests.reliability.subject import Subject
 
 SECONDS = 600.0

@@ -18,10 +18,10 @@ import msgspec
 from simplevoice.protocol import Ping, Pong, VoiceResponse
 from simplevoice.server.socket import HEARTBEAT_SECONDS
 from simplevoice.types import AUDIO_FORMATS
-from tests.reliability.command import Verdict, conclude, main
+from tests.figures.command import Verdict, conclude, main
+from tests.figures.report import Section, table
 from tests.reliability.lag import LagWatch
 from tests.reliability.manners import STREAM, pieces, speech
-from tests.reliability.report import Section, table
 from tests.reliability.subject import Subject, allow_descriptors
 from tests.reliability.visitor import Visitor
 from tests.reliability.wire import ClosedError

@@ -13,9 +13,9 @@ from itertools import islice, pairwise
 import click
 import msgspec
 
-from tests.reliability.command import Verdict, conclude, main, progress
+from tests.figures.command import Verdict, conclude, main, progress
+from tests.figures.report import Section, table
 from tests.reliability.manners import Plan, plans, visit
-from tests.reliability.report import Section, table
 from tests.reliability.subject import Resources, Subject
 from tests.reliability.wire import ClosedError, RefusedError
 

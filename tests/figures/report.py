@@ -1,4 +1,4 @@
-"""Puts the figures of a command into its own section of docs/reliability.md, with the commit and the machine."""
+"""Puts the figures of a command into its own section of a page, with the commit and the machine."""
 
 import os
 import platform
@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+FIGURES = ("docs/reliability.md", "docs/benchmarks.md", "docs/benchmarks")
+"""What holds figures only: a change there is no change of what is measured."""
 GIB = 2**30
 
 
@@ -16,7 +19,7 @@ class Section:
 
     def __init__(self, name: str, command: str, page: Path = PAGE) -> None:
         self.name = name
-        self.facts = f"`{command}`, {_today()}, commit {_commit(page)}, {_machine()}"
+        self.facts = f"`{command}`, {_today()}, commit {_commit()}, {_machine()}"
         """Where the figures come from: the load is that of the moment when the command began."""
         self._page = page
 
@@ -42,18 +45,18 @@ def _today() -> str:
     return time.strftime("%Y-%m-%d", time.gmtime())
 
 
-def _commit(page: Path) -> str:
-    """The commit, ``+changes`` when the tree has others than the page itself."""
+def _commit() -> str:
+    """The commit, ``+changes`` when the tree has others than figures."""
     try:
         commit = _git("rev-parse", "--short", "HEAD")
-        changes = _git("status", "--porcelain", "--", ":/", f":(exclude,top){page.relative_to(PAGE.parents[1])}")
-    except (OSError, subprocess.CalledProcessError, ValueError):
+        changes = _git("status", "--porcelain", "--", ":/", *(f":(exclude,top){path}" for path in FIGURES))
+    except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{commit}+changes" if changes else commit
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(PAGE.parents[1]), *arguments]
+    command = ["git", "-C", str(ROOT), *arguments]
     return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.strip()
 
 

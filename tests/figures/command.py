@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from tests.reliability.report import Section, table
+from tests.figures.report import Section, table
 
 INTERRUPTED = 130
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.report import PAGE, Section, table
+from tests.figures.report import PAGE, Section, table
 
 PAGE_OF_TWO = "# Title\n\n<!-- soak -->\nold\n<!-- /soak -->\n\n## Next\n<!-- chaos -->\n<!-- /chaos -->\n"
 
@@ -26,13 +26,13 @@ def test_the_figures_tell_where_they_come_from() -> None:
     assert re.fullmatch(origin + machine, Section("soak", "make soak").facts)
 
 
-def test_the_page_itself_is_no_change_of_the_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = tmp_path / "docs" / "page.md"
+def test_figures_are_no_change_of_the_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "docs" / "reliability.md"
     page.parent.mkdir()
     page.write_text("before")
     for command in ("init -q", "add .", "-c user.name=a -c user.email=b commit -qm c"):
         subprocess.run(["git", "-C", str(tmp_path), *command.split()], check=True)
-    monkeypatch.setattr("tests.reliability.report.PAGE", page)
+    monkeypatch.setattr("tests.figures.report.ROOT", tmp_path)
     page.write_text("after")
     assert "+changes" not in Section("soak", "make soak", page).facts
     (tmp_path / "other").touch()
