@@ -83,8 +83,8 @@ def test_speaking_interrupts_the_reply_and_is_answered(tab: Visitor, daemon: Dae
     said, _ = tab.answered(2)
     assert share_of_words(SAID["en-LJ011-0202"], said) >= 0.8
     assert tab.turn(1).locator(".interrupted").is_visible()
-    turns = daemon.logged("turn", outcome="interrupted", reason="speech")
-    assert turns, "the server was interrupted by what it heard"
+    # The turn itself may have been over: its last sound is sent sooner than it is played.
+    assert daemon.logged("interrupted", reason="speech"), "the server was interrupted by what it heard"
 
 
 def test_stop_button_ends_the_reply_at_once(tab: Visitor, daemon: Daemon) -> None:
