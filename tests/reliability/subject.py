@@ -112,17 +112,22 @@ class Subject:
 
     async def resources(self) -> Resources:
         """Tell what it holds now."""
-        folder = Path("/proc") / str(self.pid)
-        status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
-        descriptors = len(list((folder / "fd").iterdir()))
+        status = self.process_status()
+        descriptors = len(list((Path("/proc") / str(self.pid) / "fd").iterdir()))
         inside = await self.inside(objects=True)  # last: the look itself takes memory, and a connection
         return Resources(
-            memory_mib=int(status["VmRSS"].split()[0]) / 1024,
+            memory_mib=status["VmRSS"] / 1024,
             descriptors=descriptors,
-            threads=int(status["Threads"]),
+            threads=status["Threads"],
             tasks=inside.tasks,
             objects=sum(inside.objects.values()),
         )
+
+    def process_status(self) -> dict[str, int]:
+        """Tell the numbers in proc(5)'s ``status``; those of memory are in KiB."""
+        lines = (Path("/proc") / str(self.pid) / "status").read_text().splitlines()
+        fields = (line.replace(":", "").split() for line in lines)
+        return {name: int(values[0]) for name, *values in fields if values and values[0].isdecimal()}
 
     def processor_seconds(self) -> float:
         """Tell how long all its threads have worked."""
