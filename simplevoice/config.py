@@ -174,11 +174,14 @@ class LimitsConfig(Section, frozen=True):
     turn_timeout_seconds: Annotated[
         float,
         Meta(
-            description="A client waits this long for an answer, or for the next sound of a streamed one.",
+            description="A client waits this long for an answer, or for the first sound of a streamed one.",
             gt=0,
             le=600,
         ),
     ] = 20.0
+    next_sound_seconds: Annotated[
+        float, Meta(description="A client waits this long for the next sound of a streamed answer.", gt=0, le=600)
+    ] = 10.0
     idle_timeout_seconds: Annotated[
         float, Meta(description="A connection that sends no whole message for this long is closed.", ge=1, le=86_400)
     ] = 600.0
@@ -325,7 +328,9 @@ class LlmConfig(Section, frozen=True):
         int, Meta(description="llama's context of one conversation, tokens.", ge=256, le=131_072)
     ] = 2048
     gpu: Annotated[Literal["auto", "on", "off"], Meta(description="Whether llama uses the GPU.")] = "auto"
-    timeout_seconds: Annotated[float, Meta(description="First text must come within this time.", gt=0, le=600)] = 6.0
+    timeout_seconds: Annotated[
+        float, Meta(description="The first text, and each next, must come within this time.", gt=0, le=600)
+    ] = 6.0
     breaker_failures: Annotated[
         Failures, common("Failures in a row after which a model comes behind its fallbacks.")
     ] = 3

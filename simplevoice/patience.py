@@ -9,18 +9,26 @@ from typing import Any
 
 
 class Patience:
-    """A deadline ``seconds`` from when the client began to wait; while it is busy itself, time does not pass."""
+    """A deadline from when the client began to wait; while it is busy itself, time does not pass."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, next_seconds: float) -> None:
+        """It waits ``seconds`` for its turn, or for the first sound of it, and ``next_seconds`` for each next sound."""
         self._seconds = seconds
+        self._next_seconds = next_seconds
+        self._shortest = min(seconds, next_seconds)
         self._waits_since = math.inf
         """On the monotonic clock, seconds; infinite before it waits."""
         self._suspended_since = math.inf
         self._suspensions = 0
 
     def begin(self) -> None:
-        """From now on it waits: for the turn, or behind a sound for the next one."""
+        """From now on it waits for its turn."""
         self._waits_since = self._suspended_since = time.monotonic()
+
+    def go_on(self) -> None:
+        """From now on, behind a sound, it waits for the next one."""
+        self._seconds = self._next_seconds
+        self.begin()
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
@@ -38,8 +46,8 @@ class Patience:
     async def outlast(self, work: asyncio.Task[Any]) -> bool:
         """Wait for the work; False when the client has waited too long for it."""
         while not work.done() and self._left > 0:
-            # While it doesn't wait, it can't have waited too long before this time has passed once more.
-            await asyncio.wait([work], timeout=min(self._left, self._seconds))
+            # A wait that begins meanwhile is not over before the shortest time has passed.
+            await asyncio.wait([work], timeout=min(self._left, self._shortest))
         return work.done()
 
     @property

@@ -169,6 +169,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     audio_seconds_per_minute: float
     turn_wait_seconds: float
     turn_timeout_seconds: float
+    next_sound_seconds: float
     idle_timeout_seconds: float
     max_session_seconds: float
 

@@ -96,7 +96,7 @@ class Telling:
             self.playback.begin()
         self.chunks += 1
         await self._send(chunk, data if binary else None)
-        self._patience.begin()
+        self._patience.go_on()
 
     async def _send(self, message: ServerMessage, payload: bytes | None = None) -> None:
         with self._patience.suspended():

@@ -63,8 +63,9 @@ class Turn:
         """Where the server found the end: milliseconds from the last speech to the decision."""
         self._context = context
         self._connection = context.connection
-        self._pipeline = Pipeline(request, context.history, context.lender, context.config.limits, self._emit)
-        self._patience = Patience(context.config.limits.turn_timeout_seconds)
+        limits = context.config.limits
+        self._pipeline = Pipeline(request, context.history, context.lender, limits, self._emit)
+        self._patience = Patience(limits.turn_timeout_seconds, limits.next_sound_seconds)
         self._telling = Telling(
             context.connection,
             turn_id,

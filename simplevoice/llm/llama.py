@@ -40,9 +40,6 @@ BATCH_TOKENS = {"cpu": 128, "gpu": 512}
 CACHE_REUSE_TOKENS = 16
 """Least run of known tokens that is moved instead of read again, when the oldest turn fell out of the history."""
 
-STALL_SECONDS = 10.0
-"""Between two pieces of a reply."""
-
 WARM_UP_SECONDS = 60.0
 
 SAMPLING = {"top_p": 0.9, "min_p": 0.05}
@@ -119,20 +116,20 @@ class LlamaModel(LanguageModel):
         llama = self._llama
         if llama is None:
             raise ReplyError("llama is not loaded")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._config.timeout_seconds
+        loop, seconds = asyncio.get_running_loop(), self._config.timeout_seconds
+        deadline = loop.time() + seconds
         try:
             async with asyncio.timeout_at(deadline):
                 slot = await llama.slots.take(messages)
         except TimeoutError:
-            raise ReplyError(f"llama had no slot free within {self._config.timeout_seconds:g} s") from None
+            raise ReplyError(f"llama had no slot free within {seconds:g} s") from None
         stream = llama.start(slot, self._request(messages, self._config.max_tokens))
         pieces = 0
         try:
             while (piece := await stream.next(deadline)) is not None:
                 yield piece
                 pieces += 1
-                deadline = loop.time() + STALL_SECONDS
+                deadline = loop.time() + seconds
         finally:
             stream.stop()
         if not pieces:

@@ -19,9 +19,6 @@ from simplevoice.types import LANGUAGES, Language
 
 log = structlog.get_logger(__name__)
 
-STALL_SECONDS = 10.0
-"""Between two pieces of a reply."""
-
 MOST_CHARACTERS_PER_TOKEN = 16
 """A server that writes more than ``max_tokens`` can be does not count them, and is stopped there."""
 
@@ -92,8 +89,8 @@ class OpenAIModel(LanguageModel):
 
     async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
         """Stream the reply. Reasoning that the server gives beside it is left out."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._config.timeout_seconds
+        loop, seconds = asyncio.get_running_loop(), self._config.timeout_seconds
+        deadline = loop.time() + seconds
         stream = await self._ask(messages, self._config.max_tokens, deadline)
         left = most = self._config.max_tokens * MOST_CHARACTERS_PER_TOKEN
         finished = False
@@ -104,7 +101,7 @@ class OpenAIModel(LanguageModel):
                 if text:
                     yield text[:left]
                     left -= len(text)
-                    deadline = loop.time() + STALL_SECONDS
+                    deadline = loop.time() + seconds
         finally:
             await stream.close()
         if left <= 0:

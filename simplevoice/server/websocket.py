@@ -216,6 +216,7 @@ def _established(connection: Connection, settings: Settings, config: Config) -> 
                 audio_seconds_per_minute=limits.audio_seconds_per_minute,
                 turn_wait_seconds=limits.turn_wait_seconds,
                 turn_timeout_seconds=limits.turn_timeout_seconds,
+                next_sound_seconds=limits.next_sound_seconds,
                 idle_timeout_seconds=limits.idle_timeout_seconds,
                 max_session_seconds=limits.max_session_seconds,
             ),

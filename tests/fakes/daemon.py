@@ -187,6 +187,7 @@ def established(query: Any) -> protocol.ConnectionEstablished:
         audio_seconds_per_minute=240,
         turn_wait_seconds=5,
         turn_timeout_seconds=20,
+        next_sound_seconds=10,
         idle_timeout_seconds=600,
         max_session_seconds=0,
     )

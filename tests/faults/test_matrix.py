@@ -12,7 +12,6 @@ import pytest
 
 from simplevoice.config import ModelsConfig, VoicesConfig
 from simplevoice.errors import ErrorCode, SpeechError
-from simplevoice.llm import openai
 from simplevoice.protocol import ClientMessage
 from simplevoice.tts.edge import EdgeSpeaker
 from simplevoice.tts.policy import SpeechPolicy
@@ -55,8 +54,7 @@ def in_both_languages(faults: Iterable[F]) -> list[tuple[F, Language]]:
 
 
 @pytest.fixture
-async def servers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(openai, "STALL_SECONDS", 1.0)
+async def servers() -> AsyncIterator[World]:
     async with world() as servers:
         yield servers
 

@@ -19,26 +19,20 @@ import click
 import msgspec
 
 from tests.edge import EdgeEmulator
-from tests.edge import Fault as EdgeFault
 from tests.fakes import servers
-from tests.fakes.faulty import Fault
 from tests.figures.command import Verdict, conclude, main
 from tests.figures.report import Section, table
-from tests.reliability.client import ACTS, MARGIN_SECONDS, ChaosClient, GoOn, Tally
+from tests.reliability.client import ACTS, ChaosClient, Deadlines, GoOn, Tally
+from tests.reliability.services import Services
+from tests.reliability.story import Story
 from tests.reliability.subject import Subject
 
 SECONDS = 600.0
 CLIENTS = 20
-TURN_SECONDS = 20.0
+TURN_SECONDS, NEXT_SOUND_SECONDS = 20.0, 10.0
 AFTERWARDS = 10
 """Questions of each client when the faults are over."""
 RECOVERY_SECONDS = 120.0
-SPEECH, LANGUAGE_MODEL, RECOGNIZER = "speech service", "language model", "recognizer"
-HEALTHY_SHARE = 0.6
-LONGEST_SECONDS = 2.0
-"""Between two changes, at most. Each of the three stays as it is for three times as long on average."""
-LATEST_SECONDS = 3.0
-"""What a late or slow server takes, at most, for an answer or for each piece of it."""
 ONLY_ASK = {"ask": 1}
 
 
@@ -47,7 +41,8 @@ class Chaos(msgspec.Struct):
 
     seed: int
     seconds: float
-    turn_seconds: float
+    deadlines: Deadlines
+    """For who waits."""
     faults: dict[str, Counter[str]] = msgspec.field(default_factory=dict)
     """How often each service was made to fail, by the kind of failure."""
     under_faults: Tally = msgspec.field(default_factory=Tally)
@@ -58,57 +53,36 @@ class Chaos(msgspec.Struct):
     complaints: Counter[str] = msgspec.field(default_factory=Counter)
 
 
-class Services:
-    """What the daemon relies on. ``faults`` counts what was done to each."""
-
-    def __init__(self, edge: EdgeEmulator, others: servers.Servers) -> None:
-        self.edge = edge
-        self.others = others
-        self.faults: dict[str, Counter[str]] = {SPEECH: Counter(), LANGUAGE_MODEL: Counter(), RECOGNIZER: Counter()}
-
-    async def fail_at_random(self, seconds: float, seed: int) -> None:
-        """Let all fail, then now one, now another fail in some way or work, for some seconds; in the end all work."""
-        choice, end = random.Random(seed), time.monotonic() + seconds
-        untried = [*self.faults]
-        while time.monotonic() < end:
-            fails = bool(untried) or choice.random() > HEALTHY_SHARE
-            name = untried.pop() if untried else choice.choice([*self.faults])
-            possible = [*EdgeFault] if name == SPEECH else [fault for fault in Fault if fault is not Fault.NONE]
-            fault = choice.choice(possible) if fails else None
-            if fault is not None:
-                self.faults[name][fault.value] += 1
-            await self._switch(name, fault, choice.uniform(0.1, LATEST_SECONDS))
-            await asyncio.sleep(choice.uniform(0.1, LONGEST_SECONDS))
-        for name in self.faults:
-            await self._switch(name, None)
-
-    async def _switch(self, name: str, fault: EdgeFault | Fault | None, seconds: float = 0.1) -> None:
-        if not isinstance(fault, Fault) and name == SPEECH:
-            self.edge.fault = fault
-        elif not isinstance(fault, EdgeFault):
-            await self.others.switch("llm" if name == LANGUAGE_MODEL else "stt", fault or Fault.NONE, seconds)
-
-
 async def chaos(
     seconds: float,
     seed: int,
     *,
     clients: int = CLIENTS,
     turn_seconds: float = TURN_SECONDS,
+    next_sound_seconds: float = NEXT_SOUND_SECONDS,
     afterwards: int = AFTERWARDS,
     **settings: object,
 ) -> Chaos:
     """Let everything fail for some seconds, then nothing. ``settings`` are of the daemon."""
-    result = Chaos(seed, seconds, turn_seconds)
+    result = Chaos(seed, seconds, Deadlines.of(turn_seconds, next_sound_seconds))
     async with AsyncExitStack() as stack:
         services = Services(
             await stack.enter_async_context(EdgeEmulator()), await stack.enter_async_context(servers.running())
         )
         result.faults = services.faults
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        settings = {"limits_max_turns": clients, "limits_turn_timeout_seconds": turn_seconds, **settings}
-        subject = await stack.enter_async_context(_daemon(services, folder, settings))
-        crowd = [ChaosClient(subject.url, number, seed, turn_seconds) for number in range(clients)]
+        limits = {
+            "limits_max_turns": clients,
+            "limits_turn_timeout_seconds": turn_seconds,
+            "limits_next_sound_seconds": next_sound_seconds,
+        }
+        subject = await stack.enter_async_context(_daemon(services, folder, {**limits, **settings}))
+
+        def explain(client: Mapping[str, str], story: Story) -> str:
+            lines = [*story.told(*services.since(story.began)), *subject.logged_of(client["connection_id"])]
+            return "\n".join([", ".join(client.values()), *lines])
+
+        crowd = [ChaosClient(subject.url, number, seed, result.deadlines, explain) for number in range(clients)]
         over = time.monotonic() + seconds
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(services.fail_at_random(seconds, seed))
@@ -166,9 +140,10 @@ def judge(result: Chaos) -> Verdict:
     """Compare with what is to be proved."""
     verdict = Verdict()
     phases = (result.under_faults, result.recovering, result.afterwards)
-    hung, broken = sum((t.hung for t in phases), Counter()), sum((t.broken for t in phases), Counter())
-    late = result.turn_seconds + MARGIN_SECONDS
-    verdict.expect(f"no question without an end for {late:.0f} s", hung.total(), met=not hung)
+    hung, broken = sum(len(t.hung) for t in phases), sum((t.broken for t in phases), Counter())
+    first, following = result.deadlines
+    criterion = f"no answer without a sound or an end for {first:.0f} s, and {following:.0f} s behind a sound"
+    verdict.expect(criterion, f"{hung} of them", met=not hung)
     verdict.expect("every turn ends once, and nothing follows its end", broken.total(), met=not broken)
     verdict.expect("no error in the log", result.complaints.total(), met=not result.complaints)
     recovered = "never" if result.recovery_seconds is None else f"after {result.recovery_seconds:.0f} s"
@@ -190,17 +165,21 @@ def describe(result: Chaos) -> str:
         ("questions", *(f"{tally.asked:,}" for tally in phases)),
         *((end, *(f"{tally.outcomes[end]:,}" for tally in phases)) for end in ends),
         ("the client left before an end", *(f"{tally.left:,}" for tally in phases)),
+        ("longest time in which nothing was heard of an answer, s", *(f"{tally.longest_wait:.1f}" for tally in phases)),
+        ("longest time to an end, s", *(f"{tally.longest_answer:.1f}" for tally in phases)),
     ]
     faults = [
         (name, kinds.total(), ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())))
         for name, kinds in result.faults.items()
     ]
+    waited = [f"\nWaited for too long:\n\n```\n{story}\n```\n" for tally in phases for story in tally.hung]
     return "\n".join(
         [
             f"Seed {result.seed}, {result.seconds:.0f} s of faults:\n",
             table(["service", "faults", "how often each"], faults),
             "How turns ended:\n",
             table(["", "under faults", "while it recovered", "afterwards"], rows),
+            *waited,
         ]
     )
 
@@ -211,7 +190,7 @@ async def command(seconds: float, seed: int) -> bool:
     section = Section("chaos", "make chaos")
     result = await chaos(seconds, seed)
     for tally in (result.under_faults, result.recovering, result.afterwards):
-        for failure, number in [*tally.hung.most_common(20), *tally.broken.most_common(20)]:
+        for failure, number in tally.broken.most_common(20):
             click.echo(f"{number} x {failure}", err=True)
     for complaint, number in result.complaints.most_common(20):
         click.echo(f"{number} x {complaint}", err=True)

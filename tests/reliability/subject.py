@@ -22,6 +22,7 @@ from tests.reliability.server import INSIDE, Inside
 ROOT = Path(__file__).parents[2]
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
 LOG_LINES = 1000
+LINES_ABOUT_ONE = 10
 QUIET_SECONDS = 2.0
 """Behind the last connection the engines are released after one second."""
 
@@ -89,6 +90,10 @@ class Subject:
     def logged(self, event: str) -> int:
         """How often an event stands in the end of the log that is kept."""
         return sum(_parse(line).get("event") == event for line in self._log)
+
+    def logged_of(self, connection_id: str) -> list[str]:
+        """Give the last lines about a connection that are kept of its log."""
+        return [line for line in self._log if connection_id in line][-LINES_ABOUT_ONE:]
 
     async def inside(self, *, objects: bool = False) -> Inside:
         """Look into a server under test."""

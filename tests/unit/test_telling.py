@@ -18,7 +18,7 @@ from tests.fakes.engines import FakeEngines
 
 def tell(client: FakeClient, **choices: Any) -> Telling:
     choices = {"streaming": True, "audio_format": "pcm16", "audio_transport": "base64", **choices}
-    return Telling(client.connection, "t", Patience(20.0), **choices)
+    return Telling(client.connection, "t", Patience(20.0, 10.0), **choices)
 
 
 def piece(index: int) -> ResponseText:

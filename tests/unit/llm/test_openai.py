@@ -191,11 +191,10 @@ async def test_every_fault_before_the_first_text_says_whether_to_try_again(
     [(Fault.STALLS, "no text in time"), (Fault.BREAKS_OFF, "broke off"), (Fault.ENDS_EARLY, "broke off")],
 )
 async def test_a_reply_that_breaks_off_is_told_after_its_beginning(
-    server: LanguageServer, monkeypatch: pytest.MonkeyPatch, fault: Fault, problem: str
+    server: LanguageServer, fault: Fault, problem: str
 ) -> None:
-    monkeypatch.setattr("simplevoice.llm.openai.STALL_SECONDS", 0.1)
     server.fault = fault
-    async with connected(server) as model:
+    async with connected(server, timeout_seconds=0.5) as model:
         reply = model.reply(MESSAGES, "en")
         assert [await anext(reply), await anext(reply)] == ["It is ", "noon. "]
         with pytest.raises(ReplyError, match=problem):
@@ -239,10 +238,9 @@ async def test_the_first_text_has_a_deadline(server: LanguageServer, answer: Ans
             await server.gone.wait()
 
 
-async def test_every_further_text_has_a_deadline(server: LanguageServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simplevoice.llm.openai.STALL_SECONDS", 0.1)
+async def test_every_further_text_has_a_deadline(server: LanguageServer) -> None:
     server.answers = [hangs_after(text("Hel"))]
-    async with connected(server) as model:
+    async with connected(server, timeout_seconds=0.5) as model:
         reply = model.reply(MESSAGES, "en")
         assert await anext(reply) == "Hel"
         with pytest.raises(ReplyError, match="no text in time"):
