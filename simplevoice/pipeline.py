@@ -228,8 +228,9 @@ class Pipeline:
         cutter = ReplyCutter()
         self.progress.llm = self._engines.model.engine_for(request.language)
         async with aclosing(self._engines.model.reply(messages, request.language)) as reply:
-            async for part in reply:
-                await self._put_pieces(cutter.feed(part))
+            async for chunk in reply:
+                self.progress.llm = chunk.engine
+                await self._put_pieces(cutter.feed(chunk.text))
         await self._put_pieces(cutter.flush())
         if not self._written:
             raise ReplyError("the model answered with nothing that can be spoken")

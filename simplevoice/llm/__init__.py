@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from importlib import import_module
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,13 @@ class ChatMessage(msgspec.Struct, frozen=True):
     content: str
 
 
+class TextChunk(NamedTuple):
+    """A piece of a reply, and who wrote it."""
+
+    text: str
+    engine: str
+
+
 class LanguageModel(Engine):
     """A chat model that streams."""
 
@@ -34,12 +41,12 @@ class LanguageModel(Engine):
         """The languages that the model answers in sensibly."""
 
     def engine_for(self, language: Language) -> str:
-        """Name the engine that answers in a language."""
+        """Name the engine that is asked first in a language."""
         return self.name
 
     @abstractmethod
-    def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
-        """Stream the reply to the last message as pieces of text, as they are made. Raises ReplyError.
+    def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
+        """Stream the reply to the last message, as it is made. Raises ReplyError.
 
         ``messages`` begins with the system prompt. Closing the iterator ends the request at once.
         """

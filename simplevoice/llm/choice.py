@@ -12,7 +12,7 @@ import structlog
 from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.engine import EngineHealth
 from simplevoice.errors import ModelError
-from simplevoice.llm import ChatMessage, LanguageModel, create_engine
+from simplevoice.llm import ChatMessage, LanguageModel, TextChunk, create_engine
 from simplevoice.llm.echo import EchoModel
 from simplevoice.llm.policy import ReplyPolicy
 from simplevoice.types import LANGUAGES, Language
@@ -85,7 +85,7 @@ class ChosenModel(LanguageModel):
         """Name what was chosen, or echo."""
         return self._speaker_of(language).engine_for(language)
 
-    def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         """Stream the reply of the engine that speaks the language."""
         return self._speaker_of(language).reply(messages, language)
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.engine import EngineHealth, EngineState
-from simplevoice.llm import ChatMessage, LanguageModel
+from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.types import LANGUAGES, Language
 
 REPLIES: dict[Language, str] = {
@@ -39,10 +39,10 @@ class EchoModel(LanguageModel):
         """Tell whether it is loaded."""
         return EngineHealth(self.name, self._state)
 
-    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         """Repeat the last message, a word at a time."""
         heard = messages[-1].content.strip()
         if not heard.endswith(ENDS_OF_SENTENCES):
             heard += "."
         for word in REPLIES[language].format(heard=heard).split():
-            yield f"{word} "
+            yield TextChunk(f"{word} ", self.name)

@@ -22,7 +22,7 @@ import xllamacpp
 from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import ModelError, ReplyError
-from simplevoice.llm import ChatMessage, LanguageModel
+from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.llm.prompts import EXAMPLES, system_prompt
 from simplevoice.llm.slots import Slot, Slots
 from simplevoice.models.catalog import find
@@ -111,7 +111,7 @@ class LlamaModel(LanguageModel):
         """The threads that follow replies; each is busy as long as its slot is."""
         return () if self._llama is None else (self._llama.threads,)
 
-    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         """Stream the reply. Waiting for a free slot counts towards the time that the first text may take."""
         llama = self._llama
         if llama is None:
@@ -127,7 +127,7 @@ class LlamaModel(LanguageModel):
         pieces = 0
         try:
             while (piece := await stream.next(deadline)) is not None:
-                yield piece
+                yield TextChunk(piece, self.name)
                 pieces += 1
                 deadline = loop.time() + seconds
         finally:

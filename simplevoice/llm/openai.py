@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import ReplyError
-from simplevoice.llm import ChatMessage, LanguageModel
+from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.llm.prompts import system_prompt
 from simplevoice.remote import FAILURES, OPENAI_URL, Server, explain, retry_in
 from simplevoice.types import LANGUAGES, Language
@@ -87,7 +87,7 @@ class OpenAIModel(LanguageModel):
         await self._server.release()
         self._state = "stopped"
 
-    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         """Stream the reply. Reasoning that the server gives beside it is left out."""
         loop, seconds = asyncio.get_running_loop(), self._config.timeout_seconds
         deadline = loop.time() + seconds
@@ -99,7 +99,7 @@ class OpenAIModel(LanguageModel):
                 text, ended = _read(chunk)
                 finished = finished or ended
                 if text:
-                    yield text[:left]
+                    yield TextChunk(text[:left], self.name)
                     left -= len(text)
                     deadline = loop.time() + seconds
         finally:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from simplevoice.errors import ReplyError
 from simplevoice.failover import Failover
-from simplevoice.llm import ChatMessage, LanguageModel
+from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.types import Language
 
 PROBE = (ChatMessage("system", "Be brief."), ChatMessage("user", "Hello."))
@@ -24,10 +24,10 @@ class ReplyPolicy(Failover[LanguageModel], LanguageModel):
         """Those that any of them speaks."""
         return frozenset[Language]().union(*(engine.languages for engine, _ in self._members))
 
-    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         """Stream the reply of the first model that speaks the language and works. Raises the last one's ReplyError."""
 
-        async def begin(engine: LanguageModel) -> tuple[AsyncGenerator[str], str]:
+        async def begin(engine: LanguageModel) -> tuple[AsyncGenerator[TextChunk], TextChunk]:
             stream = engine.reply(messages, language)
             return stream, await _first(stream)
 
@@ -35,8 +35,8 @@ class ReplyPolicy(Failover[LanguageModel], LanguageModel):
         async with aclosing(stream):
             yield first
             try:
-                async for piece in stream:
-                    yield piece
+                async for chunk in stream:
+                    yield chunk
             except ReplyError as error:
                 self._note_failure(member, error)
                 raise
@@ -50,11 +50,11 @@ class ReplyPolicy(Failover[LanguageModel], LanguageModel):
             await _first(stream)
 
 
-async def _first(stream: AsyncGenerator[str]) -> str:
+async def _first(stream: AsyncGenerator[TextChunk]) -> TextChunk:
     """Wait for the first text; a stream that gives none is closed. Raises ReplyError."""
     try:
-        async for piece in stream:
-            return piece
+        async for chunk in stream:
+            return chunk
         raise ReplyError("the model gave no text")
     except BaseException:
         await stream.aclose()

@@ -35,7 +35,7 @@ class Transcriber(Engine):
     """A speech recognizer."""
 
     def engine_for(self, language: Language) -> str:
-        """Name the engine that hears in a language."""
+        """Name the engine that is asked first in a language."""
         return self.name
 
     @abstractmethod

@@ -9,7 +9,7 @@ from pydub import AudioSegment
 
 from simplevoice.engine import Engine, EngineHealth, EngineState
 from simplevoice.errors import SpeechError
-from simplevoice.llm import ChatMessage, LanguageModel
+from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.pipeline import Engines
 from simplevoice.service import Ears
 from simplevoice.speech.vad import SpeechSpan, VoiceActivityModel, VoiceActivityStream
@@ -102,11 +102,11 @@ class FakeModel(FakeEngine, LanguageModel):
         self.pieces = list(pieces)
         self.received: list[list[ChatMessage]] = []
 
-    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         self.received.append(list(messages))
         for piece in self.pieces:
             await self.work()
-            yield piece
+            yield TextChunk(piece, self.name)
         await asyncio.sleep(0)
 
 

@@ -38,7 +38,7 @@ def ask(text: str, *past: Exchange) -> list[ChatMessage]:
 
 async def reply(model: LlamaModel, messages: list[ChatMessage]) -> list[str]:
     async with asyncio.timeout(25):
-        return [piece async for piece in model.reply(messages, "en")]
+        return [chunk.text async for chunk in model.reply(messages, "en")]
 
 
 async def begin(model: LlamaModel, messages: list[ChatMessage]) -> None:

@@ -49,7 +49,7 @@ async def test_it_converses_with_a_real_server_and_stops_it(address: str) -> Non
     assert "SmolLM2" in (model.health().model or "")
 
     question = build_messages("en", [], "What is the capital of France?", max_history_tokens=500)
-    pieces = [piece async for piece in model.reply(question, "en")]
+    pieces = [chunk.text async for chunk in model.reply(question, "en")]
     assert len(pieces) > 3
     assert "Paris" in "".join(pieces)
 

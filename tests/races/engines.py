@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simplevoice.errors import EngineError
-from simplevoice.llm import ChatMessage
+from simplevoice.llm import ChatMessage, TextChunk
 from simplevoice.speech.vad import VoiceActivityModel, VoiceActivityStream
 from simplevoice.tts import SpeechChunk, Voice
 from simplevoice.types import Language
@@ -89,11 +89,11 @@ class TroubledTranscriber(_Troubled, FakeTranscriber):
 
 
 class TroubledModel(_Troubled, FakeModel):
-    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         self.received.append(list(messages))
         for piece in list(self.pieces):
             await self.work()
-            yield piece
+            yield TextChunk(piece, self.name)
 
 
 class TroubledSpeaker(_Troubled, FakeSpeaker):

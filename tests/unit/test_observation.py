@@ -1,15 +1,19 @@
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from simplevoice.config import Config
-from simplevoice.errors import AudioError, ErrorCode, ReplyError
+from simplevoice.errors import AudioError, ErrorCode, ReplyError, TranscriptionError
+from simplevoice.llm.policy import ReplyPolicy
 from simplevoice.observation import Observation, Progress, TurnReport, log_turn
+from simplevoice.pipeline import Engines
 from simplevoice.protocol import Guidance, Interrupt, Interrupted, TextMessage, Timings, VoiceResponse
 from simplevoice.stt import Transcript
+from simplevoice.stt.policy import TranscriptionPolicy
 from tests.fakes.client import FakeClient, connected, with_changes
-from tests.fakes.engines import FakeEngines
+from tests.fakes.engines import FakeEngines, FakeModel, FakeTranscriber
 from tests.unit.test_pipeline import wav
 
 
@@ -108,6 +112,35 @@ async def test_an_answered_turn() -> None:
         assert told.work.audio_ms > 0
         assert told.reply_ms == pytest.approx(answer.duration_ms, abs=1)
         assert told.words is None
+
+
+class _EnginesBehindOthers(FakeEngines):
+    """Its recognizer and model stand by for others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transcriber.name, self.model.name = "second ears", "second head"
+        self.others = FakeTranscriber(), FakeModel()
+        self.ears_of_all = TranscriptionPolicy([self.others[0], self.transcriber], failures=3, retry_seconds=3600)
+        self.head_of_all = ReplyPolicy([self.others[1], self.model], failures=3, retry_seconds=3600)
+
+    @property
+    def engines(self) -> Engines:
+        return msgspec.structs.replace(super().engines, transcriber=self.ears_of_all, model=self.head_of_all)
+
+
+async def test_a_turn_names_who_worked_in_the_place_of_who_failed() -> None:
+    fakes = _EnginesBehindOthers()
+    await fakes.ears_of_all.load()
+    await fakes.head_of_all.load()
+    fakes.others[0].error, fakes.others[1].error = TranscriptionError("down"), ReplyError("down")
+    async with connected(fakes) as client:
+        await client.say(wav())
+        await client.next(VoiceResponse)
+        told = await only_report(client)
+    first_asked = (fakes.ears_of_all.engine_for("en"), fakes.head_of_all.engine_for("en"))
+    assert first_asked == ("fake", "fake"), "they are asked first still"
+    assert (told.work.stt, told.work.llm) == ("second ears", "second head")
 
 
 async def test_a_typed_turn_has_no_recognizer() -> None:

@@ -5,7 +5,7 @@ import pytest
 from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import ReplyError, WeightsUnavailableError
-from simplevoice.llm import ChatMessage, LanguageModel, choice, create
+from simplevoice.llm import ChatMessage, LanguageModel, TextChunk, choice, create
 from simplevoice.llm.choice import ChosenModel
 from simplevoice.types import Language
 
@@ -44,8 +44,8 @@ class FakeModel(LanguageModel):
     def health(self) -> EngineHealth:
         return EngineHealth(self.name, self.state, "tiny", "cpu", "no better one")
 
-    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
-        yield "Hi."
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
+        yield TextChunk("Hi.", self.name)
 
 
 def choose(monkeypatch: pytest.MonkeyPatch, config: LlmConfig, fake: FakeModel) -> tuple[ChosenModel, list[str]]:
@@ -86,15 +86,15 @@ async def test_echo_answers_in_the_languages_that_the_model_does_not_speak(monke
     model, _ = choose(monkeypatch, LlmConfig(), FakeModel())
     await model.load()
     assert model.languages == {"ar", "en"}
-    assert [piece async for piece in model.reply(MESSAGES, "en")] == ["Hi."]
-    assert "قلتَ: Hello." in "".join([piece async for piece in model.reply(MESSAGES, "ar")])
+    assert [chunk.text async for chunk in model.reply(MESSAGES, "en")] == ["Hi."]
+    assert "قلتَ: Hello." in "".join([chunk.text async for chunk in model.reply(MESSAGES, "ar")])
 
 
 async def test_echo_answers_where_no_weights_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeModel(WeightsUnavailableError("no network"))
     model, _ = choose(monkeypatch, LlmConfig(), fake)
     await model.load()
-    assert "You said: Hello." in "".join([piece async for piece in model.reply(MESSAGES, "en")])
+    assert "You said: Hello." in "".join([chunk.text async for chunk in model.reply(MESSAGES, "en")])
     health = model.health()
     assert (health.engine, health.state) == ("echo", "degraded")
     assert health.detail
@@ -105,7 +105,7 @@ async def test_echo_answers_where_no_weights_can_be_had(monkeypatch: pytest.Monk
     fake.failure = None
     await model.close()
     await model.load()
-    assert [piece async for piece in model.reply(MESSAGES, "en")] == ["Hi."]
+    assert [chunk.text async for chunk in model.reply(MESSAGES, "en")] == ["Hi."]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ async def test_fallbacks_answer_before_echo_does(monkeypatch: pytest.MonkeyPatch
     model = create(LlmConfig(instructions="Be kind.", fallbacks=(fallback,)), ModelsConfig())
     assert [(name, config.instructions) for name, config in made] == [("llama", "Be kind."), ("openai", "Be kind.")]
     await model.load()
-    assert [piece async for piece in model.reply(MESSAGES, "en")] == ["Hi."]
+    assert [chunk.text async for chunk in model.reply(MESSAGES, "en")] == ["Hi."]
     assert (model.health().state, model.health().active) == ("degraded", "fake")
     await model.close()
 
@@ -164,12 +164,12 @@ async def test_echo_does_not_hide_a_failure(monkeypatch: pytest.MonkeyPatch) -> 
     model, _ = choose(monkeypatch, LlmConfig(), fake)
     await model.load()
 
-    async def fail(messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    async def fail(messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         for error in [ReplyError("down")]:
             raise error
-        yield ""
+        yield TextChunk("", "fake")
 
     monkeypatch.setattr(fake, "reply", fail)
     with pytest.raises(ReplyError, match="down"):
-        _ = [piece async for piece in model.reply(MESSAGES, "en")]
+        _ = [chunk.text async for chunk in model.reply(MESSAGES, "en")]
     await model.close()

@@ -21,7 +21,7 @@ async def test_it_repeats_what_was_heard_and_says_how_to_get_an_answer(
 ) -> None:
     echo = EchoModel(LlmConfig(), ModelsConfig())
     messages = [ChatMessage("system", "Be brief."), ChatMessage("user", said)]
-    pieces = [piece async for piece in echo.reply(messages, language)]
+    pieces = [chunk.text async for chunk in echo.reply(messages, language)]
     assert len(pieces) > 5
     reply = "".join(pieces)
     assert reply.startswith(begins)

@@ -46,7 +46,7 @@ HELLO = says(event(delta={"role": "assistant", "content": ""}), text("Hel"), tex
 
 
 async def collect(model: OpenAIModel) -> list[str]:
-    return [piece async for piece in model.reply(MESSAGES, "en")]
+    return [chunk.text async for chunk in model.reply(MESSAGES, "en")]
 
 
 async def test_it_streams_the_reply_and_sends_what_was_configured(server: LanguageServer) -> None:
@@ -196,7 +196,7 @@ async def test_a_reply_that_breaks_off_is_told_after_its_beginning(
     server.fault = fault
     async with connected(server, timeout_seconds=0.5) as model:
         reply = model.reply(MESSAGES, "en")
-        assert [await anext(reply), await anext(reply)] == ["It is ", "noon. "]
+        assert [(await anext(reply)).text for _ in range(2)] == ["It is ", "noon. "]
         with pytest.raises(ReplyError, match=problem):
             await anext(reply)
 
@@ -242,7 +242,7 @@ async def test_every_further_text_has_a_deadline(server: LanguageServer) -> None
     server.answers = [hangs_after(text("Hel"))]
     async with connected(server, timeout_seconds=0.5) as model:
         reply = model.reply(MESSAGES, "en")
-        assert await anext(reply) == "Hel"
+        assert (await anext(reply)).text == "Hel"
         with pytest.raises(ReplyError, match="no text in time"):
             await anext(reply)
 
@@ -251,7 +251,7 @@ async def test_closing_the_reply_closes_the_request(server: LanguageServer) -> N
     server.answers = [hangs_after(text("Hel")), HELLO]
     async with connected(server) as model:
         reply = model.reply(MESSAGES, "en")
-        assert await anext(reply) == "Hel"
+        assert (await anext(reply)).text == "Hel"
         await reply.aclose()
         async with asyncio.timeout(5):
             await server.gone.wait()

@@ -4,7 +4,7 @@ from contextlib import aclosing
 import pytest
 
 from simplevoice.errors import ReplyError
-from simplevoice.llm import ChatMessage
+from simplevoice.llm import ChatMessage, TextChunk
 from simplevoice.llm.policy import PROBE, ReplyPolicy
 from simplevoice.types import LANGUAGES, Language
 from tests.fakes.engines import FakeModel
@@ -21,14 +21,14 @@ class ScriptedModel(FakeModel):
         self.languages = frozenset(languages)
         self.open = 0
 
-    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[str]:
+    async def reply(self, messages: Sequence[ChatMessage], language: Language) -> AsyncGenerator[TextChunk]:
         self.received.append(list(messages))
         self.open += 1
         try:
             for piece in self.script:
                 if isinstance(piece, ReplyError):
                     raise piece
-                yield piece
+                yield TextChunk(piece, self.name)
         finally:
             self.open -= 1
 
@@ -40,7 +40,7 @@ async def make(*models: ScriptedModel, failures: int = 2) -> ReplyPolicy:
 
 
 async def answer(policy: ReplyPolicy, language: Language = "en") -> list[str]:
-    return [piece async for piece in policy.reply(MESSAGES, language)]
+    return [chunk.text async for chunk in policy.reply(MESSAGES, language)]
 
 
 async def test_the_fallback_answers_when_the_first_model_fails_before_its_first_text() -> None:
@@ -58,7 +58,7 @@ async def test_nobody_else_goes_on_with_a_reply_that_has_begun() -> None:
     first, second = ScriptedModel("One, ", ReplyError("broke off", retry_in=0.0)), ScriptedModel("Two.")
     policy = await make(first, second, failures=1)
     reply = policy.reply(MESSAGES, "en")
-    assert await anext(reply) == "One, "
+    assert (await anext(reply)).text == "One, "
     with pytest.raises(ReplyError, match="broke off"):
         await anext(reply)
     assert second.received == []
@@ -98,7 +98,7 @@ async def test_a_reply_that_is_closed_early_is_neither_good_nor_bad() -> None:
     model = ScriptedModel("One, ", "two.")
     policy = await make(model, failures=1)
     async with aclosing(policy.reply(MESSAGES, "en")) as reply:
-        assert await anext(reply) == "One, "
+        assert (await anext(reply)).text == "One, "
     assert model.open == 0
     assert policy.health().breaker == "closed"
     await policy.close()
