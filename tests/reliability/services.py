@@ -18,6 +18,8 @@ LONGEST_SECONDS = 2.0
 """Between two changes, at most. Each of the three stays as it is for three times as long on average."""
 LATEST_SECONDS = 3.0
 """What a late or slow server takes, at most, for an answer or for each piece of it."""
+TIMED = (Fault.LATE, Fault.SLOW)
+"""Faults that take seconds."""
 
 
 class Services:
@@ -57,9 +59,5 @@ class Services:
             self.edge.fault = fault
         elif not isinstance(fault, EdgeFault):
             await self.others.switch("llm" if name == LANGUAGE_MODEL else "stt", fault or Fault.NONE, seconds)
-        how = "works" if fault is None else f"{fault.value}, {seconds:.1f} s" if fault in TIMED else fault.value
-        self._history[name].append(Entry(time.monotonic(), f"{name}: {how}"))
-
-
-TIMED = (Fault.LATE, Fault.SLOW)
-"""Faults that take their seconds."""
+        how = f", {seconds:.1f} s" if fault in TIMED else ""
+        self._history[name].append(Entry(time.monotonic(), f"{name}: {fault or 'works'}{how}"))
