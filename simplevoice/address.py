@@ -23,11 +23,20 @@ def chat_url(text: str) -> str:
 
 def status_url(url: str) -> str:
     """Return the HTTP URL of the status that belongs to a conversation's."""
-    parts = urlsplit(url)
-    return urlunsplit((_HTTP[parts.scheme], parts.netloc, f"{parts.path}/status", "", ""))
+    return _beside(url, "/status")
+
+
+def speak_url(url: str) -> str:
+    """Return the HTTP URL at which the daemon of a conversation's speaks texts."""
+    return _beside(url, "/speak")
 
 
 def metrics_url(url: str) -> str:
     """Return the HTTP URL of the metrics that belong to a conversation's."""
     parts = urlsplit(url)
     return urlunsplit((_HTTP[parts.scheme], parts.netloc, f"{parts.path.removesuffix(CHAT_PATH)}/metrics", "", ""))
+
+
+def _beside(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((_HTTP[parts.scheme], parts.netloc, parts.path + name, "", ""))

@@ -7,19 +7,19 @@ A connection that is lost is not made again: whoever talks knows whether to go o
 """
 
 import asyncio
-import os
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 import aiohttp
 import msgspec
 
 from simplevoice import protocol
-from simplevoice.address import DEFAULT_URL, chat_url
+from simplevoice.address import DEFAULT_URL, chat_url, speak_url
 from simplevoice.errors import ConnectionFailedError
+from simplevoice.reach import describe_error, http_session, unreachable
 from simplevoice.types import AudioFormat, AudioTransport, Language, ResponseMode, TurnDetection, VoiceType
 
 CONNECT_SECONDS = 10.0
@@ -54,6 +54,16 @@ class Opening(TypedDict, total=False):
     max_silence_ms: int
     start_threshold: float
     stop_threshold: float
+
+
+class Delivery(TypedDict, total=False):
+    """How a text is to be spoken; the rest is the daemon's to choose. See docs/protocol.md, "Speaking a text"."""
+
+    language: Language
+    voice_type: VoiceType
+    voice: str
+    rate: str
+    audio_format: AudioFormat
 
 
 class Conversation:
@@ -150,14 +160,45 @@ async def connect(
             await websocket.close()
 
 
+async def speak(
+    text: str,
+    url: str = DEFAULT_URL,
+    *,
+    token: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    seconds: float = TURN_SECONDS,
+    **delivery: Unpack[Delivery],
+) -> bytes:
+    """Have a text spoken, without a conversation; gives the sound, in the format that was asked for.
+
+    Raises ConnectionFailedError, also where it is not there within ``seconds``, and ValueError for what is no URL.
+    """
+    address = speak_url(chat_url(url))
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            http_session(token, tls) as session,
+            session.post(address, json={"text": text, **delivery}) as response,
+        ):
+            if response.content_type == "application/json":
+                raise _not_spoken(response.status, await response.text())
+            response.raise_for_status()
+            return await response.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise unreachable(address, error) from error
+
+
+def _not_spoken(status: int, text: str) -> ConnectionFailedError:
+    try:
+        told = protocol.decode_server(text)
+    except msgspec.DecodeError:
+        told = None
+    words = describe_error(told) if isinstance(told, protocol.ErrorMessage) else f"the daemon answered {status}"
+    return ConnectionFailedError(words, status=status)
+
+
 def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def http_session(token: str | None, tls: ssl.SSLContext | None, **options: Any) -> aiohttp.ClientSession:
-    """Make the HTTP client that presents the token, and trusts whom it should."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(ssl=tls or True), **options)
 
 
 class _Link:
@@ -227,43 +268,3 @@ async def _established(link: _Link) -> protocol.ConnectionEstablished:
     if not isinstance(first, protocol.ConnectionEstablished):
         raise ConnectionFailedError("the daemon did not begin with connection_established")
     return first
-
-
-def describe_error(error: protocol.ErrorMessage) -> str:
-    """Say an error of the daemon in one line, with the facts that it gave."""
-    details = "" if error.details is msgspec.UNSET else f" {msgspec.json.encode(error.details).decode()}"
-    return f"{error.error_code}: {error.message}{details}"
-
-
-def unreachable(url: str, error: Exception) -> ConnectionFailedError:
-    """Say in one line why an HTTP request did not get through. ``error`` is aiohttp's, or TimeoutError."""
-    return ConnectionFailedError(
-        _why_unreachable(url, error), status=error.status if isinstance(error, aiohttp.ClientResponseError) else None
-    )
-
-
-def _why_unreachable(url: str, error: Exception) -> str:
-    match error:
-        case aiohttp.ClientConnectorCertificateError(certificate_error=cause):
-            return f"the certificate of {url} is not trusted: {getattr(cause, 'verify_message', cause)}"
-        case aiohttp.ClientConnectorSSLError():
-            return f"{url} does not speak TLS as it should; try ws:// or another port"
-        case aiohttp.ClientConnectorError():
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.os_error)
-            return f"no daemon answers at {url}: {reason}"
-        case aiohttp.ClientResponseError(status=401):
-            return "the daemon wants a valid token"
-        case aiohttp.ClientResponseError(status=421):
-            return f"the daemon does not answer to the name in {url}; its server.allowed_hosts does not list it"
-        case aiohttp.ClientResponseError(status=429):
-            return "the daemon takes no more connections from this address, or with this token"
-        case aiohttp.ClientResponseError(status=404):
-            return f"{url} is not a simplevoice daemon, or has another path prefix"
-        case aiohttp.ClientResponseError(status=503):
-            return "the daemon takes no connection now: it is full, starting or shutting down"
-        case aiohttp.ClientResponseError():
-            return f"{url} answered {error.status} {error.message}"
-        case TimeoutError():
-            return f"{url} does not answer"
-        case _:
-            return f"{url}: {error}"

@@ -1,4 +1,4 @@
-"""What is known of a turn when it is over, for those who watch: the status, the log, the metrics and the traces."""
+"""What is known of a turn or a speech when it is over, for those who watch: status, log, metrics and traces."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
+from simplevoice.errors import AudioError, BusyError, RateLimitedError, SimpleVoiceError
 from simplevoice.protocol import Timings
 from simplevoice.types import Language
 
@@ -14,6 +15,20 @@ log = structlog.get_logger(__name__)
 Outcome = Literal["answered", "not_understood", "interrupted", "rejected", "refused", "failed"]
 """``rejected``: the client's audio can't be used. ``refused``: there is no room for the turn, or the client asks for
 too much. ``failed``: it is the daemon's fault, or an engine's."""
+
+Kind = Literal["turn", "speech"]
+"""``speech``: a text that was spoken as it stands, without a conversation. Nobody was heard, and nothing answered."""
+
+
+def outcome_of(error: SimpleVoiceError) -> Outcome:
+    """Tell whose fault an error is."""
+    match error:
+        case AudioError():
+            return "rejected"
+        case BusyError() | RateLimitedError():
+            return "refused"
+        case _:
+            return "failed"
 
 
 class Progress(msgspec.Struct):
@@ -49,18 +64,19 @@ class Progress(msgspec.Struct):
 class TurnReport(msgspec.Struct, frozen=True, kw_only=True):
     """One turn, when its outcome is known. ``words`` are what was heard and answered, if the operator wants them."""
 
-    connection_id: str
-    session_id: str
+    kind: Kind = "turn"
+    connection_id: str | None = None
+    session_id: str | None = None
     turn_id: str
     language: Language
-    utterance: str
+    utterance: str | None = None
     outcome: Outcome
     reason: str | None
     """Why there is no answer: what guidance and interruptions say, or the error code."""
     problem: str | None
     """The failure in words for operators."""
     ended_at: float
-    """The end of the user's audio, Unix seconds; all times count from there."""
+    """The end of the user's audio, Unix seconds; all times count from there. Of a speech, when it was asked for."""
     times: Timings
     work: Progress
     reply_ms: int
@@ -91,7 +107,7 @@ class Observation:
 
 
 def log_turn(report: TurnReport) -> None:
-    """Write the one line of a turn. What did not happen is left out."""
+    """Write the one line of a turn, or of a speech. What did not happen is left out."""
     facts: dict[str, Any] = {
         "connection_id": report.connection_id,
         "session_id": report.session_id,
@@ -109,6 +125,6 @@ def log_turn(report: TurnReport) -> None:
         "reply_ms": report.reply_ms or None,
     }
     if report.words is not None:
-        facts["heard"], facts["reply"] = report.words
+        facts["heard"], facts["reply"] = (words or None for words in report.words)
     write = log.warning if report.outcome == "failed" else log.info
-    write("turn", **{name: fact for name, fact in facts.items() if fact is not None})
+    write(report.kind, **{name: fact for name, fact in facts.items() if fact is not None})

@@ -30,7 +30,7 @@ class Performance:
 
     def record(self, report: TurnReport) -> None:
         """Count a turn that was answered."""
-        if report.outcome != "answered":
+        if report.kind != "turn" or report.outcome != "answered":
             return
         self.turns += 1
         self._response_ms.append(report.times.total)

@@ -148,6 +148,32 @@ AnyClientMessage = (
 
 _BY_TAG: dict[str, type[ClientMessage]] = {str(c.__struct_config__.tag): c for c in CLIENT_MESSAGES}
 
+# The text that is spoken without a conversation
+
+
+class SpeakRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of ``POST .../speak``. What is unset is the server's to choose."""
+
+    text: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=MAX_TEXT_CHARACTERS,
+            description="1 to 4000 characters, with a letter or digit among them",
+        ),
+    ]
+    language: Language | UnsetType = UNSET
+    voice_type: VoiceType | UnsetType = UNSET
+    voice: VoiceName | None = None
+    rate: Rate | None = None
+    audio_format: AudioFormat | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not any(character.isalnum() for character in self.text):
+            fields = {f.name: f.type for f in msgspec.structs.fields(type(self))}
+            raise _error(ErrorCode.INVALID_MESSAGE, "nothing to pronounce", "field", "text", allowed(fields["text"]))
+
+
 # Server to client
 
 
@@ -358,6 +384,7 @@ AnyServerMessage = (
 )
 
 _client_decoder = msgspec.json.Decoder(AnyClientMessage)
+_speak_decoder = msgspec.json.Decoder(SpeakRequest)
 _server_decoder = msgspec.json.Decoder(AnyServerMessage)
 _encoder = msgspec.json.Encoder()
 
@@ -389,6 +416,16 @@ def decode_server(text: str) -> AnyServerMessage:
     """Decode what a server sent; raises msgspec.DecodeError."""
     message: AnyServerMessage = _server_decoder.decode(text)
     return message
+
+
+def decode_speak(body: bytes) -> SpeakRequest:
+    """Decode what is asked to be spoken, or raise ClientError that names the field and what is allowed."""
+    try:
+        return _speak_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _field_error(SpeakRequest, str(error), ErrorCode.INVALID_MESSAGE, "field") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise ClientError("not valid JSON", code=ErrorCode.INVALID_JSON) from None
 
 
 def parse_opening(query: Mapping[str, str]) -> OpeningParameters:
@@ -451,8 +488,8 @@ def allowed(kind: Any) -> list[Any] | str:
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of every message, both ways."""
-    (client, server, opening), definitions = msgspec.json.schema_components(
-        [AnyClientMessage, AnyServerMessage, OpeningParameters], ref_template="#/$defs/{name}"
+    (client, server, opening, speak), definitions = msgspec.json.schema_components(
+        [AnyClientMessage, AnyServerMessage, OpeningParameters, SpeakRequest], ref_template="#/$defs/{name}"
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -461,5 +498,6 @@ def json_schema() -> dict[str, Any]:
         "client": client,
         "server": server,
         "opening": opening,
+        "speak": speak,
         "$defs": definitions,
     }

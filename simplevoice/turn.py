@@ -14,10 +14,10 @@ import structlog
 from msgspec import UNSET
 
 from simplevoice.config import Config
-from simplevoice.errors import AudioError, BusyError, RateLimitedError, SimpleVoiceError, TurnTimeoutError
+from simplevoice.errors import SimpleVoiceError, TurnTimeoutError
 from simplevoice.history import Exchange, History
 from simplevoice.notices import error_message, guidance
-from simplevoice.observation import Observation, Outcome, TurnReport
+from simplevoice.observation import Observation, Outcome, TurnReport, outcome_of
 from simplevoice.patience import Patience
 from simplevoice.pipeline import Audio, Decoded, Event, Finished, Heard, Lender, NotHeard, Piece, Pipeline, TurnRequest
 from simplevoice.protocol import (
@@ -247,7 +247,7 @@ class Turn:
             self._remember(self._playback.heard(self._pieces, math.inf))
         else:
             self._context.history.give_up()
-        self._report(_outcome(error), error.code, str(error))
+        self._report(outcome_of(error), error.code, str(error))
         await self._telling.end(error_message(error, self.request.language, self.id))
 
     async def _emit(self, event: Event) -> None:
@@ -355,13 +355,3 @@ class Turn:
                 words=(self._heard, " ".join(self._pieces)) if self._context.config.logging.transcripts else None,
             )
         )
-
-
-def _outcome(error: SimpleVoiceError) -> Outcome:
-    match error:
-        case AudioError():
-            return "rejected"
-        case BusyError() | RateLimitedError():
-            return "refused"
-        case _:
-            return "failed"

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import aiohttp
 
-from simplevoice import client
+from simplevoice import client, reach
 from simplevoice.cli.target import TOKEN_VARIABLE, Target
 from simplevoice.client import Conversation, Opening
 from simplevoice.errors import ConnectionFailedError
@@ -21,7 +21,7 @@ def converse(
 
 def http_session(daemon: Target, **options: Any) -> aiohttp.ClientSession:
     """Make the HTTP client for the daemon."""
-    return client.http_session(daemon.token, daemon.tls, **options)
+    return reach.http_session(daemon.token, daemon.tls, **options)
 
 
 def with_hint(error: ConnectionFailedError) -> str:

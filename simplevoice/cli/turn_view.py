@@ -11,7 +11,8 @@ from rich.text import Text
 
 from simplevoice import protocol
 from simplevoice.cli.output import directed, milliseconds
-from simplevoice.client import Outcome, describe_error
+from simplevoice.client import Outcome
+from simplevoice.reach import describe_error
 
 Row = tuple[str, str, str]
 """A label, what stands after it, and rich's style of that."""

@@ -14,8 +14,8 @@ from simplevoice.address import status_url
 from simplevoice.cli.connecting import http_session, with_hint
 from simplevoice.cli.output import console, duration, milliseconds
 from simplevoice.cli.target import Target
-from simplevoice.client import unreachable
 from simplevoice.errors import ConnectionFailedError
+from simplevoice.reach import unreachable
 
 ANSWER_SECONDS = 5.0
 

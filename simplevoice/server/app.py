@@ -14,9 +14,10 @@ from simplevoice.config import Config
 from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
 from simplevoice.server import pages
+from simplevoice.server.admission.cross_origin import preflight
 from simplevoice.server.admission.door import check_host
 from simplevoice.server.admission.places import Places
-from simplevoice.server.admission.ticket import allow_ticket, issue_ticket
+from simplevoice.server.admission.ticket import issue_ticket
 from simplevoice.server.admission.tickets import Tickets
 from simplevoice.server.admission.tokens import TokenStore
 from simplevoice.server.drain import close_all
@@ -28,6 +29,7 @@ from simplevoice.server.keys import (
     REGISTRY,
     SERVICE,
     SESSIONS,
+    SPEECHES,
     TICKETS,
     TOKENS,
     TRAFFIC,
@@ -37,6 +39,8 @@ from simplevoice.server.live import Commit, Live
 from simplevoice.server.loop_lag import watch_loop
 from simplevoice.server.metrics import Metrics
 from simplevoice.server.snapshot import Snapshot
+from simplevoice.server.speak import MAX_BODY_BYTES, speak
+from simplevoice.server.speeches import Speeches
 from simplevoice.server.status import healthz, metrics, readyz, schema, status
 from simplevoice.server.tracing import are_wanted
 from simplevoice.server.traffic import Traffic
@@ -54,7 +58,9 @@ UNLOAD_SECONDS = 5.0
 ROUTES = (
     web.get("/ws/simple-voice-chat", simple_voice_chat),
     web.post("/ws/simple-voice-chat/ticket", issue_ticket),
-    web.options("/ws/simple-voice-chat/ticket", allow_ticket),
+    web.options("/ws/simple-voice-chat/ticket", preflight),
+    web.post("/ws/simple-voice-chat/speak", speak),
+    web.options("/ws/simple-voice-chat/speak", preflight),
     web.get("/ws/simple-voice-chat/status", status),
     web.get("/ws/simple-voice-chat/schema", schema),
     web.get("/healthz", healthz),
@@ -69,12 +75,13 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
 
     Raises ConfigError when the settings ask for something that is not installed.
     """
-    app = web.Application(middlewares=[_count_refusals, check_host])
+    app = web.Application(middlewares=[_count_refusals, check_host], client_max_size=MAX_BODY_BYTES)
     app[LIVE] = Live(config)
     app[LIFECYCLE] = Lifecycle()
     app[TOKENS] = TokenStore()
     app[TICKETS] = Tickets()
     app[PLACES] = Places()
+    app[SPEECHES] = Speeches()
     app[REGISTRY] = ConnectionRegistry()
     app[SESSIONS] = SessionStore(config.limits)
     app[SERVICE] = service or create_service(config)

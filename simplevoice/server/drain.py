@@ -8,7 +8,7 @@ from aiohttp import web
 
 from simplevoice.protocol import GoingAway
 from simplevoice.registry import CLOSE_GOING_AWAY, Connection
-from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY
+from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SPEECHES
 
 log = structlog.get_logger(__name__)
 
@@ -25,10 +25,10 @@ async def drain(app: web.Application) -> None:
     seconds = app[LIVE].config.limits.drain_seconds
     registry = app[REGISTRY]
     connections = list(registry)
-    log.info("draining", connections=len(connections), deadline_seconds=seconds)
+    log.info("draining", connections=len(connections), speeches=len(app[SPEECHES]), deadline_seconds=seconds)
     try:
         async with asyncio.timeout(seconds):
-            await asyncio.gather(*(_see_off(connection, seconds) for connection in connections))
+            await asyncio.gather(app[SPEECHES].finish(), *(_see_off(c, seconds) for c in connections))
     except TimeoutError:
         log.warning("drain_deadline_passed", connections=len(registry))
     await close_all(app)

@@ -10,6 +10,7 @@ from simplevoice.server.admission.tokens import TokenStore
 from simplevoice.server.lifecycle import Lifecycle
 from simplevoice.server.live import Live
 from simplevoice.server.metrics import Metrics
+from simplevoice.server.speeches import Speeches
 from simplevoice.server.traffic import Traffic
 from simplevoice.service import SimpleVoiceService
 
@@ -20,6 +21,7 @@ SESSIONS = web.AppKey("sessions", SessionStore)
 TOKENS = web.AppKey("tokens", TokenStore)
 TICKETS = web.AppKey("tickets", Tickets)
 PLACES = web.AppKey("places", Places)
+SPEECHES = web.AppKey("speeches", Speeches)
 LIFECYCLE = web.AppKey("lifecycle", Lifecycle)
 TRAFFIC = web.AppKey("traffic", Traffic)
 METRICS = web.AppKey("metrics", Metrics)

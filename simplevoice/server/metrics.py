@@ -6,6 +6,7 @@ their number.
 """
 
 import asyncio
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -30,6 +31,7 @@ FAILURES = (
     ErrorCode.INTERNAL_ERROR,
 )
 """Counted from zero on, so that already the first failure is an increase."""
+SPEECH_FAILURES = (ErrorCode.SPEECH_FAILED, ErrorCode.TURN_TIMEOUT, ErrorCode.INTERNAL_ERROR)
 
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1013)
 """Those of the daemon, and those of clients that end as they should or break off (RFC 6455, 7.4.1)."""
@@ -55,14 +57,30 @@ class Metrics:
             registry=self._registry,
             buckets=SPEECH_BUCKETS,
         )
+        self._speeches = self._counter(
+            "speeches",
+            "Texts spoken without a conversation, by what became of them.",
+            *("language", "outcome", "reason"),
+        )
+        self._speech_stages = Histogram(
+            "simplevoice_speech_stage_seconds",
+            "Time from the request to speak a text until a stage was reached.",
+            ("stage", "language", "engine"),
+            registry=self._registry,
+            buckets=SPEECH_BUCKETS,
+        )
         self._fallbacks = self._counter(
-            "fallbacks", "Turns in which another engine than the configured one worked.", "role", "configured", "used"
+            "fallbacks",
+            "Turns and speeches in which another engine than the configured one worked.",
+            *("role", "configured", "used"),
         )
         self._hallucinations = self._counter(
             "hallucinations_filtered", "Words that nobody said, kept from being answered.", "language", "engine"
         )
         self._heard = self._counter("heard_audio_seconds", "Length of the audio of turns.", "language")
-        self._spoken = self._counter("spoken_audio_seconds", "Length of the replies' speech.", "language", "engine")
+        self._spoken = self._counter(
+            "spoken_audio_seconds", "Length of the speech that was made.", "language", "engine"
+        )
         self._refused = self._counter("refused_requests", "Requests refused, by HTTP status.", "status")
         self._closed = self._counter("closed_connections", "WebSockets that ended, by close code.", "code")
         self._lag = Histogram(
@@ -75,32 +93,48 @@ class Metrics:
             self._turns.labels(language, "answered", "")
             for code in FAILURES:
                 self._turns.labels(language, "failed", code)
+            self._speeches.labels(language, "answered", "")
+            for code in SPEECH_FAILURES:
+                self._speeches.labels(language, "failed", code)
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(f"simplevoice_{name}", what, labels, registry=self._registry)
 
     def turn_ended(self, report: TurnReport) -> None:
-        """Count a turn."""
+        """Count a turn, or a speech."""
+        count = self._count_turn if report.kind == "turn" else self._count_speech
+        count(report, voice=report.work.tts[0] if report.work.tts else "")
+        self._count_fallbacks(report)
+
+    def _count_turn(self, report: TurnReport, voice: str) -> None:
         language, work = report.language, report.work
         self._turns.labels(language, report.outcome, report.reason or "").inc()
         self._heard.labels(language).inc(work.audio_ms / 1000)
         if work.hallucinated:
             self._hallucinations.labels(language, work.stt).inc()
-        voice = work.tts[0] if work.tts else ""
-        if report.reply_ms:
-            self._spoken.labels(language, voice).inc(report.reply_ms / 1000)
         for stage, engine, reached in (
             ("begun", "", work.begun),
             ("endpoint", "", report.times.endpoint),
             ("decode", "", work.decode),
             ("transcribe", work.stt, work.transcribe),
             ("first_text", work.llm, work.first_text),
-            ("first_audio", voice, report.times.first_audio),
-            ("total", voice, report.times.total if report.outcome == "answered" else None),
+            *_stages_of_speech(report, voice),
         ):
             if reached is not None:
                 self._stages.labels(stage, language, engine).observe(reached / 1000)
-        self._count_fallbacks(report)
+        self._count_spoken(report, voice)
+
+    def _count_speech(self, report: TurnReport, voice: str) -> None:
+        language = report.language
+        self._speeches.labels(language, report.outcome, report.reason or "").inc()
+        for stage, engine, reached in (("begun", "", report.work.begun), *_stages_of_speech(report, voice)):
+            if reached is not None:
+                self._speech_stages.labels(stage, language, engine).observe(reached / 1000)
+        self._count_spoken(report, voice)
+
+    def _count_spoken(self, report: TurnReport, voice: str) -> None:
+        if report.reply_ms:
+            self._spoken.labels(report.language, voice).inc(report.reply_ms / 1000)
 
     def _count_fallbacks(self, report: TurnReport) -> None:
         used = {"stt": (report.work.stt,), "llm": (report.work.llm,), "tts": report.work.tts}
@@ -124,6 +158,11 @@ class Metrics:
     async def render(self) -> bytes:
         """Give all figures. They are read on the loop, which alone writes them; only /proc is read in a thread."""
         return generate_latest(self._registry) + await asyncio.to_thread(_process_figures)
+
+
+def _stages_of_speech(report: TurnReport, voice: str) -> Iterator[tuple[str, str, int | None]]:
+    yield "first_audio", voice, report.times.first_audio
+    yield "total", voice, report.times.total if report.outcome == "answered" else None
 
 
 def _process_figures() -> bytes:

@@ -44,12 +44,12 @@ class Traces:
         self._tracer = self._provider.get_tracer("simplevoice", __version__)
 
     def turn_ended(self, report: TurnReport) -> None:
-        """Make the spans of a turn."""
+        """Make the spans of a turn, or of a speech."""
 
         def at(milliseconds: int) -> int:
             return round(report.ended_at * 1e9) + milliseconds * 1_000_000
 
-        turn = self._tracer.start_span("turn", Context(), start_time=at(0), attributes=_attributes(report))
+        turn = self._tracer.start_span(report.kind, Context(), start_time=at(0), attributes=_attributes(report))
         inside = set_span_in_context(turn, Context())
         for stage in stages(report):
             engine = {"simplevoice.engine": stage.engine} if stage.engine else {}

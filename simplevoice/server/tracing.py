@@ -58,7 +58,12 @@ def stages(report: TurnReport) -> Iterator[Stage]:
         ("decode", report.utterance == "recording", work.decode, None),
         ("transcribe", work.stt is not None, work.transcribe, work.stt),
         ("reply", work.llm is not None, work.first_text, work.llm),
-        ("speech", work.first_text is not None, work.first_audio, "+".join(work.tts) or None),
+        (
+            "speech",
+            report.kind == "speech" or work.first_text is not None,
+            work.first_audio,
+            "+".join(work.tts) or None,
+        ),
         ("deliver", work.first_audio is not None, total, None),
     ):
         if entered:

@@ -56,7 +56,7 @@ def test_page_of_another_site_that_is_not_allowed_is_kept_out(
         }""",
         site(daemon),
     )
-    assert reason == "waiting: unreachable", "a page that may not ask can't be told more than that"
+    assert reason == "closed: origin"
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,9 @@ class FakeDaemon:
         self.queries: list[dict[str, str]] = []
         self.received: list[protocol.AnyClientMessage | bytes] = []
         self.url = ""
+        self.scripts: list[protocol.SpeakRequest] = []
+        self.speech: bytes | protocol.ServerMessage | None = b"sound"
+        """What a text becomes: speech, an error, or speech that breaks off."""
 
     @contextmanager
     def running(self) -> Iterator["FakeDaemon"]:
@@ -135,6 +138,7 @@ class FakeDaemon:
         app = web.Application()
         app.router.add_get(PATH, self._chat)
         app.router.add_get(f"{PATH}/status", self._status)
+        app.router.add_post(f"{PATH}/speak", self._speak)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         try:
@@ -147,6 +151,22 @@ class FakeDaemon:
     async def _status(self, request: web.Request) -> web.Response:
         self._admit(request)
         return web.json_response(self.status)
+
+    async def _speak(self, request: web.Request) -> web.StreamResponse:
+        self._admit(request)
+        self.scripts.append(protocol.decode_speak(await request.read()))
+        match self.speech:
+            case bytes():
+                return web.Response(body=self.speech)
+            case None:
+                response = web.StreamResponse()
+                await response.prepare(request)
+                await response.write(b"so")
+                assert request.transport is not None
+                request.transport.close()
+                return response
+            case _:
+                return web.Response(status=500, text=protocol.encode(self.speech), content_type="application/json")
 
     async def _chat(self, request: web.Request) -> web.WebSocketResponse:
         self._admit(request)

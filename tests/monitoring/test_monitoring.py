@@ -35,6 +35,7 @@ async def exposition() -> str:
     metrics = app[METRICS]
     work = Progress(1, 10, 300, 400, 500, 2000, hallucinated=True, stt="whisper", llm="llama", tts=("edge",))
     metrics.turn_ended(report(work=work))
+    metrics.turn_ended(report(work=work, kind="speech"))
     metrics.request_refused(401)
     metrics.connection_closed(1000)
     text = (await metrics.render()).decode()

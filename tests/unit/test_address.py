@@ -2,7 +2,7 @@
 
 import pytest
 
-from simplevoice.address import chat_url, metrics_url, status_url
+from simplevoice.address import chat_url, metrics_url, speak_url, status_url
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,10 @@ def test_chat_url_refuses(text: str) -> None:
 def test_status_url() -> None:
     assert status_url("wss://h/api/v1/ws/simple-voice-chat") == "https://h/api/v1/ws/simple-voice-chat/status"
     assert status_url("ws://h:1/ws/simple-voice-chat") == "http://h:1/ws/simple-voice-chat/status"
+
+
+def test_speak_url() -> None:
+    assert speak_url("wss://h/api/v1/ws/simple-voice-chat") == "https://h/api/v1/ws/simple-voice-chat/speak"
 
 
 def test_metrics_url() -> None:

@@ -1,60 +1,20 @@
 """The client that programs use, against a real server."""
 
 import asyncio
-import socket
 import ssl
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from unittest.mock import ANY
 
 import aiohttp
 import msgspec
 import pytest
 import trustme
-from aiohttp.client_reqrep import ConnectionKey
 
 from simplevoice import client, protocol
-from simplevoice.client import Opening, connect, unreachable
+from simplevoice.client import Delivery, Opening, connect, speak
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.server.opening import TURN_PARAMETERS
 from tests.fakes.daemon import TOKEN, FakeDaemon, Reply, failure, voice_response
-
-URL = "ws://h:1/ws/simple-voice-chat"
-
-
-def answered(status: int) -> aiohttp.ClientResponseError:
-    return aiohttp.ClientResponseError(cast(Any, SimpleNamespace(real_url=URL)), (), status=status, message="Why")
-
-
-def not_connected(error: OSError) -> aiohttp.ClientConnectorError:
-    return aiohttp.ClientConnectorError(cast(ConnectionKey, SimpleNamespace(ssl=True, host="h", port=1)), error)
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (answered(401), "the daemon wants a valid token"),
-        (answered(421), f"the daemon does not answer to the name in {URL}; its server.allowed_hosts does not list it"),
-        (answered(429), "the daemon takes no more connections from this address, or with this token"),
-        (answered(404), f"{URL} is not a simplevoice daemon, or has another path prefix"),
-        (answered(503), "the daemon takes no connection now: it is full, starting or shutting down"),
-        (answered(502), f"{URL} answered 502 Why"),
-        (TimeoutError(), f"{URL} does not answer"),
-        (aiohttp.ServerDisconnectedError("gone"), f"{URL}: gone"),
-        (
-            not_connected(ConnectionRefusedError(111, "Connect call failed")),
-            f"no daemon answers at {URL}: Connection refused",
-        ),
-        (
-            not_connected(socket.gaierror(-2, "Name or service not known")),
-            f"no daemon answers at {URL}: [Errno -2] Name or service not known",
-        ),
-    ],
-)
-def test_unreachable(error: Exception, words: str) -> None:
-    failed = unreachable(URL, error)
-    assert str(failed) == words
-    assert failed.status == getattr(error, "status", None)
 
 
 def chunk(seq: int, sound: bytes, *, inside: bool = False) -> protocol.AudioChunk:
@@ -68,6 +28,10 @@ def streamed() -> protocol.VoiceResponse:
 
 def test_an_opening_is_what_the_protocol_takes() -> None:
     assert set(Opening.__annotations__) == {*protocol.OpeningParameters.__struct_fields__, *TURN_PARAMETERS}
+
+
+def test_a_delivery_is_what_the_protocol_takes() -> None:
+    assert {"text", *Delivery.__annotations__} == set(protocol.SpeakRequest.__struct_fields__)
 
 
 async def test_a_turn_is_answered() -> None:
@@ -207,3 +171,35 @@ async def test_tls_with_an_authority_of_ones_own() -> None:
         with pytest.raises(ConnectionFailedError, match="does not speak TLS as it should"):
             async with connect(secure):
                 pass
+
+
+async def test_a_text_is_spoken() -> None:
+    with FakeDaemon().running() as daemon:
+        daemon.token = TOKEN
+        delivery: Delivery = {"language": "ar", "voice": "ar+m3", "rate": "+5%", "audio_format": "opus"}
+        assert await speak("مرحبا", daemon.url, token=TOKEN, **delivery) == b"sound"
+        with pytest.raises(ConnectionFailedError, match="wants a valid token") as refused:
+            await speak("hello", daemon.url)
+        assert refused.value.status == 401
+    wanted = protocol.SpeakRequest(text="مرحبا", **delivery)
+    assert daemon.scripts == [wanted]
+
+
+async def test_why_a_text_is_not_spoken_is_told() -> None:
+    with FakeDaemon().running() as daemon:
+        daemon.speech = failure()
+        with pytest.raises(ConnectionFailedError, match=r"^AUDIO_DECODE_FAILED: .*wav") as told:
+            await speak("hello", daemon.url)
+        assert told.value.status == 500
+        daemon.speech = protocol.Pong()
+        with pytest.raises(ConnectionFailedError, match="the daemon answered 500"):
+            await speak("hello", daemon.url)
+
+
+async def test_speech_that_breaks_off_or_does_not_come_is_none() -> None:
+    with FakeDaemon().running() as daemon:
+        daemon.speech = None
+        with pytest.raises(ConnectionFailedError, match="payload is not completed"):
+            await speak("hello", daemon.url)
+        with pytest.raises(ConnectionFailedError, match="does not answer"):
+            await speak("hello", daemon.url, seconds=0.0)

@@ -14,7 +14,7 @@ ROOMS = [
     {"conversation", "service"},
     {"microphone", "turn_queue"},
     {"turn", "listening"},
-    {"pipeline", "telling"},
+    {"pipeline", "synthesis", "telling"},
     {"stt", "llm", "tts", "utterance"},
     {
         "speech",
@@ -32,6 +32,7 @@ ROOMS = [
         "settings",
     },
     {"client"},
+    {"reach"},
     {"protocol", "messages", "logs", "memory", "systemd", "config_text"},
     {"config_sources"},
     {"config_table"},
@@ -113,4 +114,4 @@ def test_only_the_command_line_knows_the_server() -> None:
 
 def test_the_client_brings_nothing_of_the_daemon() -> None:
     below = {name.split(".")[1] for name in imports(PACKAGE / "client.py") if name.startswith("simplevoice.")}
-    assert below <= {"protocol", "errors", "types", "address"}
+    assert below <= {"protocol", "errors", "types", "address", "reach"}

@@ -5,9 +5,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from simplevoice.config import Config
-from simplevoice.errors import AudioError, ErrorCode, ReplyError, TranscriptionError
+from simplevoice.errors import (
+    AudioError,
+    BusyError,
+    ErrorCode,
+    RateLimitedError,
+    ReplyError,
+    SimpleVoiceError,
+    TranscriptionError,
+)
 from simplevoice.llm.policy import ReplyPolicy
-from simplevoice.observation import Observation, Progress, TurnReport, log_turn
+from simplevoice.observation import Observation, Progress, TurnReport, log_turn, outcome_of
 from simplevoice.pipeline import Engines
 from simplevoice.protocol import Guidance, Interrupt, Interrupted, TextMessage, Timings, VoiceResponse
 from simplevoice.stt import Transcript
@@ -75,6 +83,31 @@ def test_what_was_said_is_told_only_where_it_is_wanted() -> None:
     with capture_logs() as lines:
         log_turn(report(words=("hello", "hi")))
     assert (lines[0]["heard"], lines[0]["reply"]) == ("hello", "hi")
+
+
+def test_a_speech_is_one_line_too() -> None:
+    with capture_logs() as lines:
+        about = {"connection_id": None, "session_id": None, "utterance": None, "words": ("", "hi")}
+        log_turn(report(kind="speech", work=Progress(begun=3), times=Timings(total=9), reply_ms=0, **about))
+    assert lines == [
+        {
+            **{"log_level": "info", "event": "speech", "turn_id": "turn_1"},
+            **{"outcome": "answered", "language": "en", "total": 9, "reply": "hi"},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (AudioError("no sample"), "rejected"),
+        (BusyError("full"), "refused"),
+        (RateLimitedError("too much", retry_after_ms=None), "refused"),
+        (ReplyError("no server"), "failed"),
+    ],
+)
+def test_whose_fault_an_error_is(error: SimpleVoiceError, outcome: str) -> None:
+    assert outcome_of(error) == outcome
 
 
 def test_an_observer_that_fails_harms_nobody() -> None:

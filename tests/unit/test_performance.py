@@ -39,3 +39,9 @@ def test_only_answered_turns_count() -> None:
     performance = Performance()
     performance.record(report(outcome="failed", reason="REPLY_FAILED"))
     assert performance.turns == 0
+
+
+def test_speeches_are_no_turns() -> None:
+    performance = Performance()
+    performance.record(report(kind="speech"))
+    assert performance.turns == 0

@@ -99,6 +99,21 @@ def test_what_the_log_gets_of_a_refused_message_is_short_and_printable(message: 
     assert reason.isprintable()
 
 
+def test_a_text_to_speak_is_all_that_is_needed() -> None:
+    wanted = protocol.decode_speak('{"text": "صباح الخير", "newer": {}}'.encode())
+    assert wanted == protocol.SpeakRequest(text="صباح الخير")
+    assert (wanted.language, wanted.voice, wanted.audio_format) == (msgspec.UNSET, None, msgspec.UNSET)
+
+
+def test_a_text_that_nobody_could_pronounce_is_refused() -> None:
+    with pytest.raises(ClientError) as refusal:
+        protocol.decode_speak(b'{"text": "... !"}')
+    assert refusal.value.details == {
+        "field": "text",
+        "allowed": "1 to 4000 characters, with a letter or digit among them",
+    }
+
+
 # Pieces of messages, in any order: some are JSON, few are messages.
 PIECES = st.sampled_from(
     [

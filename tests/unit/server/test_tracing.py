@@ -87,3 +87,11 @@ def test_the_stage_in_which_a_turn_ended_lasts_until_then(work: Progress, last: 
 
 def test_a_turn_that_never_began_has_no_stage() -> None:
     assert list(stages(report(outcome="interrupted", reason="client", work=Progress()))) == []
+
+
+@pytest.mark.parametrize(("first_audio", "names"), [(500, ["wait", "speech", "deliver"]), (None, ["wait", "speech"])])
+def test_a_speech_waits_and_is_spoken(first_audio: int | None, names: list[str]) -> None:
+    work = Progress(begun=100, first_audio=first_audio, tts=("edge",))
+    told = list(stages(report(kind="speech", utterance=None, work=work, times=Timings(total=900))))
+    assert [stage.name for stage in told] == names
+    assert told[1] == Stage("speech", 100, first_audio or 900, "edge")

@@ -87,25 +87,15 @@ async def test_tickets_run_out(daemon: Start, token_file: Path, monkeypatch: pyt
 
 async def test_a_page_of_an_allowed_origin_may_read_the_answer(daemon: Start, token_file: Path) -> None:
     service = await daemon(server_auth_token_file=str(token_file), server_allowed_origins=("https://good.example",))
-    page = {"Origin": "https://good.example"}
-    asks = {**page, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
-    async with service.http.options(PATH, headers=asks) as response:
-        assert response.status == 204
-        assert response.headers["Access-Control-Allow-Origin"] == "https://good.example"
-        assert response.headers["Access-Control-Allow-Headers"] == "Authorization"
-        assert response.headers["Access-Control-Allow-Methods"] == "POST"
     for headers, status in ((BEARER, 200), ({}, 401)):
-        async with service.http.post(PATH, headers=headers | page) as response:
+        async with service.http.post(PATH, headers={**headers, "Origin": "https://good.example"}) as response:
             assert response.status == status
             assert response.headers["Access-Control-Allow-Origin"] == "https://good.example"
-            assert response.headers["Vary"] == "Origin"
 
 
-@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])
-async def test_a_page_of_another_site_may_not(daemon: Start, token_file: Path, method: str, origin: str) -> None:
+async def test_a_page_of_another_site_gets_none(daemon: Start, token_file: Path, origin: str) -> None:
     service = await daemon(server_auth_token_file=str(token_file))
-    async with service.http.request(method, PATH, headers={**BEARER, "Origin": origin}) as response:
+    async with service.http.post(PATH, headers={**BEARER, "Origin": origin}) as response:
         assert response.status == 403
-        assert "Access-Control-Allow-Origin" not in response.headers
     assert len(service.app[TICKETS]) == 0
