@@ -22,7 +22,7 @@ from tests.media import recording
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 EXAMPLE, NODE = re.findall(r"```js\n(.*?)```", PAGE.read_text(), re.DOTALL)
-CURL, WEBSOCAT = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+CURL, SPEAK, WEBSOCAT = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
 DEFAULT = "ws://127.0.0.1:8000"
 ENOUGH_MP3, ENOUGH_PCM = 100, 1000
 
@@ -87,6 +87,11 @@ async def test_a_microphone_is_listened_to(daemon: str, tmp_path: Path) -> None:
     assert reply
 
 
+async def test_a_text_is_spoken(daemon: str, tmp_path: Path) -> None:
+    await run(SNIPPETS[4], daemon, tmp_path)
+    assert len((tmp_path / "train.opus").read_bytes()) > ENOUGH_MP3
+
+
 @pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
 async def test_node_gets_an_answer(daemon: str, tmp_path: Path) -> None:
     (tmp_path / "client.mjs").write_text(addressed(NODE, daemon))
@@ -101,6 +106,12 @@ async def test_the_shell_asks_by_http(daemon: str, tmp_path: Path) -> None:
     assert answer.startswith("ready\n")
     assert '"service":"simple_voice_chat"' in answer
     assert '"ticket":' in answer
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+async def test_the_shell_gets_a_text_as_speech(daemon: str, tmp_path: Path) -> None:
+    await output_of("sh", "-e", "-c", addressed(SPEAK, daemon), folder=tmp_path)
+    assert len((tmp_path / "train.mp3").read_bytes()) > ENOUGH_MP3
 
 
 @pytest.mark.skipif(not shutil.which("websocat"), reason="websocat is not installed")
@@ -122,4 +133,4 @@ def test_the_page_is_the_one_that_is_served() -> None:
 
 
 def test_each_snippet_has_its_test() -> None:
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 5

@@ -6,7 +6,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from simplevoice.cli import main
+from simplevoice.cli.sound import wav
+from simplevoice.client import Delivery
+from simplevoice.protocol import SpeakRequest
 from simplevoice.speech.codec import decode
+from tests.fakes.daemon import TOKEN, FakeDaemon
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +88,45 @@ def test_a_voice_says_the_rest_itself() -> None:
 def test_the_name_of_the_file_tells_the_format(folder: Path) -> None:
     assert "s of wav by espeak" in say("hello", "--language", "en", "-o", "out.wav").stdout
     assert (folder / "out.wav").read_bytes()[:4] == b"RIFF"
+
+
+def test_a_daemon_speaks(folder: Path) -> None:
+    token = folder / "token"
+    token.write_text(TOKEN)
+    samples = wav(b"\x10\x00\xf0\xff" * 12_000, 24_000)
+    with FakeDaemon().running() as daemon:
+        daemon.token, daemon.speech = TOKEN, samples
+        options = (
+            "--url",
+            daemon.url,
+            "--token-file",
+            str(token),
+            "--voice",
+            "ar-SA-HamedNeural",
+            "--voice-type",
+            "male",
+        )
+        result = CliRunner().invoke(main, ["say", "صباح الخير", "--language", "ar", "-o", "out.wav", *options])
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout == f"out.wav, 1.0 s of wav by {daemon.url}\n"
+        assert (folder / "out.wav").read_bytes() == samples
+        wanted: Delivery = {"language": "ar", "voice_type": "male", "voice": "ar-SA-HamedNeural", "audio_format": "wav"}
+        assert daemon.scripts == [SpeakRequest(text="صباح الخير", **wanted)]
+        refused = CliRunner().invoke(main, ["say", "hello", "--url", daemon.url])
+        assert (refused.exit_code, len(daemon.scripts)) == (1, 1)
+        assert "the daemon wants a valid token: use --token-file" in refused.stderr
+
+
+def test_what_is_not_said_is_the_daemons_to_choose(folder: Path) -> None:
+    with FakeDaemon().running() as daemon:
+        daemon.speech = bytes(48_000)
+        result = CliRunner().invoke(main, ["say", "-", "--format", "pcm16", "--url", daemon.url], input="hello")
+        assert result.stdout.startswith("speech-1.wav, 1.0 s of pcm16 by")
+        assert daemon.scripts == [SpeakRequest(text="hello", audio_format="pcm16")]
+    assert decode((folder / "speech-1.wav").read_bytes(), max_seconds=2).duration_seconds == 1.0
+
+
+def test_a_daemon_chooses_its_engine() -> None:
+    result = say("hello", "--url", "ws://127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "--engine is the daemon's to choose." in result.stderr
