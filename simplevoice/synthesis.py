@@ -55,15 +55,19 @@ class Synthesis:
     async def sound(self) -> AsyncGenerator[bytes]:
         """Give the encoded speech as it is made; WAV all at once, as its head tells its length.
 
-        Who asks waits ``limits.turn_timeout_seconds`` for the first speech, its place included, and for each next one.
+        Who asks waits ``limits.turn_timeout_seconds`` for the first speech, its place included, then
+        ``limits.next_sound_seconds`` for each next one.
         Raises BusyError, SpeechError or TurnTimeoutError. Closing the iterator stops the work.
         """
         place = self._turnstile.ask()
         work = asyncio.create_task(self._work(place), name=self.id)
         try:
-            while (chunk := await self._next()) is not None:
+            limits = self._config.limits
+            chunk = await self._next(limits.turn_timeout_seconds)
+            while chunk is not None:
                 if chunk:
                     yield chunk
+                chunk = await self._next(limits.next_sound_seconds)
         except SimpleVoiceError as error:
             self._report(outcome_of(error), error.code, str(error))
             raise
@@ -76,9 +80,9 @@ class Synthesis:
             place.leave()
             await self._stop(work)
 
-    async def _next(self) -> bytes | None:
+    async def _next(self, seconds: float) -> bytes | None:
         try:
-            async with asyncio.timeout(self._config.limits.turn_timeout_seconds):
+            async with asyncio.timeout(seconds):
                 chunk = await self._chunks.get()
         except TimeoutError:
             raise TurnTimeoutError("the speech took too long") from None

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
+from simplevoice.client import speak
 from simplevoice.llm.echo import REPLIES
 from simplevoice.models.store import ModelStore
 from simplevoice.protocol import (
@@ -159,6 +160,7 @@ async def test_edge_speaks_and_espeak_when_edge_fails(weights: ModelStore, tmp_p
         assert len(decode_reply(sound_of(answer), "mp3")) == pytest.approx(answer.duration_ms, rel=0.1)
         edge.fault = Fault.UNAVAILABLE
         assert (await client.ask(question, VoiceResponse)).tts_engine == "espeak"
+        assert len(decode_reply(await speak("So is this.", daemon.url, language="en"), "mp3")) > 300
         health = (await daemon.status())["service_health"]["tts"]
         assert (health["engine"], health["active"], health["breaker"]) == ("edge", "espeak", "open")
 

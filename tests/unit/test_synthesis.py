@@ -118,9 +118,11 @@ async def test_a_fault_of_the_program_is_logged_and_told_as_one() -> None:
     assert stage.reports[0].problem == "ZeroDivisionError"
 
 
-@pytest.mark.parametrize("before", [[], [bytes(4800)]])
-async def test_speech_that_does_not_come_is_given_up(before: list[bytes]) -> None:
-    stage = Stage(*before, asyncio.Event(), turn_timeout_seconds=0.05)
+@pytest.mark.parametrize(
+    ("before", "limit"), [([], "turn_timeout_seconds"), ([bytes(4800)], "next_sound_seconds")], ids=["first", "next"]
+)
+async def test_speech_that_does_not_come_is_given_up(before: list[bytes], limit: str) -> None:
+    stage = Stage(*before, asyncio.Event(), **{limit: 0.05})
     assert await stage.failure(TurnTimeoutError) == before
     assert stage.reports[0].reason is ErrorCode.TURN_TIMEOUT
 
