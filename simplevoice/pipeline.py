@@ -162,6 +162,7 @@ class Pipeline:
 
     async def _run(self) -> None:
         self.progress.begun = self.elapsed_ms()
+        self._engines.speaker.expect()
         heard = await self._listen()
         await self._emit(heard)
         if isinstance(heard, NotHeard):

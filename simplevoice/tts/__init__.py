@@ -62,6 +62,10 @@ class Speaker(Engine):
     def supports(self, voice: Voice) -> bool:
         """Whether this engine, as it is installed, has a voice for the language and type."""
 
+    def expect(self) -> None:
+        """Be told that there will soon be a text: begin what takes time and needs none. It may be told in vain."""
+        return
+
     @abstractmethod
     def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
         """Speak one piece of text, chunk by chunk as it is made; at least one. Raises SpeechError.

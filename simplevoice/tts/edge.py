@@ -20,16 +20,15 @@ from edge_tts.exceptions import NoAudioReceived, SkewAdjustmentError, WebSocketE
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import ErrorCode, SpeechBrokenOffError, SpeechError
-from simplevoice.speech.mp3 import FrameSplitter
 from simplevoice.tts import PROBE_TEXT, Speaker, SpeechChunk, Voice, VoiceInfo, speakable
+from simplevoice.tts.connections import Connector, Spare
+from simplevoice.tts.progress import SAMPLE_RATE, Progress
 from simplevoice.types import LANGUAGES, VOICE_TYPES
 
 if TYPE_CHECKING:
     from edge_tts.typing import TTSChunk
 
 OWN_NAME = re.compile(r"[a-z]{2,3}-[A-Z]{2}-[A-Za-z-]+Neural")
-SAMPLE_RATE = 24_000
-TICKS_PER_SECOND = 10_000_000
 
 
 class EdgeProbe(msgspec.Struct, frozen=True):
@@ -44,10 +43,10 @@ class EdgeProbe(msgspec.Struct, frozen=True):
 
 
 class EdgeSpeaker(Speaker):
-    """Speaks through Edge, one connection an utterance.
+    """Speaks through Edge, one connection an utterance: edge-tts opens its WebSocket anew for every text.
 
-    edge-tts opens its WebSocket anew for every text and closes it after, so that nothing outlives an utterance:
-    ``release`` and ``close`` have nothing to give back.
+    While it is loaded, the connection for the next utterance is opened when one is expected, and beside the one that
+    speaks: it then waits for two round trips and the look-up of a name less.
     """
 
     name = "edge"
@@ -66,19 +65,28 @@ class EdgeSpeaker(Speaker):
         self._voices = voices
         self._connect_seconds = connect_seconds
         self._receive_seconds = receive_seconds
+        self._spare = Spare(self._dial, connect_seconds)
         self._state: EngineState = "stopped"
 
     async def load(self) -> None:
         self._state = "ready"
 
+    async def release(self) -> None:
+        await self._spare.drop()
+
     async def close(self) -> None:
         self._state = "stopped"
+        await self._spare.drop()
 
     def health(self) -> EngineHealth:
         return EngineHealth(engine=self.name, state=self._state)
 
     def supports(self, voice: Voice) -> bool:
         return True
+
+    def expect(self) -> None:
+        if self._state == "ready":
+            self._spare.prepare()
 
     async def voices(self) -> tuple[VoiceInfo, ...]:
         """List the configured voices. Whether Edge still has them, only ``probe`` can tell."""
@@ -99,8 +107,8 @@ class EdgeSpeaker(Speaker):
 
     async def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
         """Raise SpeechBrokenOffError, which knows what is left to say, where Edge fails after some audio."""
-        progress = _Progress(speakable(text))
-        request = self._request(progress.text, voice)
+        progress = Progress(speakable(text))
+        request = await self._request(progress.text, voice)
         seconds = self._connect_seconds
         try:
             while (message := await request.next(seconds)) is not None:
@@ -118,7 +126,7 @@ class EdgeSpeaker(Speaker):
         if progress.samples == 0:
             raise SpeechError("Edge sent audio that is no MP3")
 
-    def _request(self, text: str, voice: Voice) -> "_Request":
+    async def _request(self, text: str, voice: Voice) -> "_Request":
         name = self._voice_name(voice)
         try:
             communicate = Communicate(
@@ -126,12 +134,17 @@ class EdgeSpeaker(Speaker):
                 name,
                 rate=voice.rate or self._config.rate,
                 boundary="WordBoundary",
-                connector=(connector := _Connector()),
                 proxy=self._config.proxy,
             )
         except ValueError as error:
             raise SpeechError(f"Edge can't be asked so: {error}", code=ErrorCode.INVALID_PARAMETER) from error
+        communicate.connector = connector = await self._spare.take()
+        self.expect()
         return _Request(communicate, connector, named=name == voice.name)
+
+    async def _dial(self, connector: Connector) -> None:
+        """Begin to ask as edge-tts does, which knows the host, what to trust and the proxy."""
+        await anext(Communicate(PROBE_TEXT["en"], connector=connector, proxy=self._config.proxy).stream())
 
     def _voice_name(self, voice: Voice) -> str:
         if voice.name and OWN_NAME.fullmatch(voice.name):
@@ -140,25 +153,10 @@ class EdgeSpeaker(Speaker):
         return name
 
 
-class _Connector(aiohttp.TCPConnector):
-    """A connector that only ``drop`` closes.
-
-    edge-tts closes it with its session, and then wants to use it again: to repeat what was refused for a wrong clock,
-    and for the next part of a long text.
-    """
-
-    async def close(self, *, abort_ssl: bool = False) -> None:
-        return
-
-    async def drop(self) -> None:
-        """Close it and, without a farewell, all its connections."""
-        await super().close(abort_ssl=True)
-
-
 class _Request:
     """One text on its way through edge-tts, that can be dropped at once."""
 
-    def __init__(self, communicate: Communicate, connector: _Connector, *, named: bool) -> None:
+    def __init__(self, communicate: Communicate, connector: Connector, *, named: bool) -> None:
         """``named`` tells that the client chose the voice: that there is none of that name is then its own doing."""
         self._communicate = communicate
         self._connector = connector
@@ -217,40 +215,3 @@ class _Request:
                 return SpeechError(f"Edge can't be reached: {type(error).__name__}")
             case _:
                 return SpeechError(f"Edge sent what edge-tts does not understand: {type(error).__name__}")
-
-
-class _Progress:
-    """How far into the text the audio has come."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.samples = 0
-        self._splitter = FrameSplitter()
-        self._at = 0
-        self._words: list[tuple[float, int]] = []
-
-    def take(self, data: bytes) -> bytes:
-        """Return the MP3 frames that are whole now."""
-        frames = self._splitter.feed(data)
-        self.samples += sum(header.samples for header, _ in frames)
-        return b"".join(frame for _, frame in frames)
-
-    def pronounced(self, word: str, until: float) -> None:
-        """Note that the sound of the next word ends at ``until``, in ticks of 100 ns."""
-        start = self.text.find(word, self._at)
-        if start >= 0:
-            self._at = start + len(word)
-            self._words.append((until, self._at))
-
-    @property
-    def seconds(self) -> float:
-        """How much sound has come."""
-        return self.samples / SAMPLE_RATE
-
-    @property
-    def rest(self) -> str:
-        """The text after the last word whose sound came whole: a word cut in two is said again."""
-        heard = self.seconds * TICKS_PER_SECOND
-        at = max((end for until, end in self._words if until <= heard), default=0)
-        rest = self.text[at:].lstrip(" ,.;:!?…،؛؟۔")
-        return rest if any(c.isalnum() for c in rest) else ""

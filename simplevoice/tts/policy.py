@@ -109,6 +109,10 @@ class SpeechPolicy(Speaker):
     async def voices(self) -> tuple[VoiceInfo, ...]:
         return tuple([row for speaker in self._engines() for row in await speaker.voices()])
 
+    def expect(self) -> None:
+        if self._edge is not None and self._guard.state == "closed":
+            self._edge.expect()
+
     async def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
         text = speakable(text)
         if self._edge is not None and self._guard.state == "closed":

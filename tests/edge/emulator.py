@@ -27,7 +27,7 @@ from simplevoice.tts import Voice
 from simplevoice.tts.espeak import EspeakSpeaker
 from simplevoice.types import Language
 from tests.edge.proxy import ConnectProxy
-from tests.edge.sound import mp3_of, ticks_of, words_of
+from tests.edge.sound import TICKS_PER_SECOND, mp3_of, ticks_of, words_of
 
 HOST = "speech.platform.bing.com"
 PATH = "/consumer/speech/synthesize/readaloud/edge/v1"
@@ -76,17 +76,29 @@ class Spoken(msgspec.Struct, frozen=True):
     word_boundaries: bool
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """How fast it answers: seconds from a request to its first audio, then so many seconds of speech a second."""
+
+    first_audio_seconds: float
+    speed: float
+
+
 class EdgeEmulator:
     """Serves until the context ends. In this process edge-tts trusts its CA from the first one on.
 
     It is reached through ``proxy_url``, or through ``resolver``. ``fault`` may be set at any time. ``hanging`` is set
     when a request hangs by its fault, and it goes on when ``go_on`` is set. ``unused`` is set while nobody is
-    connected. ``clock`` is the service's own.
+    connected. ``clock`` is the service's own. Without a ``pace`` it is as fast as it can be.
     """
 
-    def __init__(self, fault: Fault | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, fault: Fault | None = None, *, clock: Callable[[], float] = time.time, pace: Pace | None = None
+    ) -> None:
         self.fault = fault
         self.clock = clock
+        self._pace = pace
+        self._known: dict[Spoken, bytes] = {}
+        """What was spoken before, as MP3: how long espeak takes is no part of a pace."""
         self.handshakes: list[web.Request] = []
         self.spoken: list[Spoken] = []
         self.requests: list[str] = []
@@ -179,6 +191,7 @@ class EdgeEmulator:
         return request.query.get("Sec-MS-GEC") in [generate_sec_ms_gec_v2(window) for window in windows]
 
     async def _speak(self, turn: "_Turn", spoken: Spoken) -> None:
+        asked = asyncio.get_running_loop().time()
         if self.fault is Fault.SLOW_FIRST_BYTE:
             await self._hang()
         await turn.send_text("turn.start", {"context": {"serviceTag": uuid.uuid4().hex}})
@@ -188,18 +201,24 @@ class EdgeEmulator:
         if self.fault is Fault.GARBAGE_BINARY:
             await turn.socket.send_bytes(b"\x00\x10 neither header")
         if self.fault is not Fault.NO_AUDIO:
-            mp3 = await mp3_of(spoken.text, _voice(spoken), self._speaker)
-            if not await self._send_audio(turn, spoken, mp3):
+            if spoken not in self._known:
+                self._known[spoken] = await mp3_of(spoken.text, _voice(spoken), self._speaker)
+            if not await self._send_audio(turn, spoken, self._known[spoken], asked):
                 return
         await turn.send_end_of_audio()
         await turn.send_text("turn.end", {})
 
-    async def _send_audio(self, turn: "_Turn", spoken: Spoken, mp3: bytes) -> bool:
+    async def _send_audio(self, turn: "_Turn", spoken: Spoken, mp3: bytes, asked: float) -> bool:
         """Send the audio and its words; False when the fault is that it ends in the middle."""
         words = words_of(spoken.text, ticks_of(mp3)) if spoken.word_boundaries else []
         for start in range(0, len(mp3), CHUNK_BYTES):
             if start > len(mp3) // 2 and await self._fails_in_the_middle(turn):
                 return False
+            if self._pace is not None:
+                due = (
+                    asked + self._pace.first_audio_seconds + ticks_of(mp3[:start]) / TICKS_PER_SECOND / self._pace.speed
+                )
+                await asyncio.sleep(due - asyncio.get_running_loop().time())
             while words and words[0][1] < ticks_of(mp3[: start + CHUNK_BYTES]):
                 await turn.send_word(*words.pop(0))
             data = mp3[start : start + CHUNK_BYTES]

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 
 class ConnectProxy:
-    """Listens on 127.0.0.1. ``asked`` holds the head of every request.
+    """Listens on 127.0.0.1. ``asked`` holds the head of every request; ``unused`` is set while nobody is connected.
 
     ``answer`` is what it answers, and any other than 200 is its last word; with None it hangs.
     """
@@ -13,6 +13,8 @@ class ConnectProxy:
     def __init__(self, target_port: int) -> None:
         self.asked: list[str] = []
         self.asking = asyncio.Event()
+        self.unused = asyncio.Event()
+        self.unused.set()
         self.answer: str | None = "200 Connection established"
         self._target_port = target_port
         self._server: asyncio.Server | None = None
@@ -30,19 +32,26 @@ class ConnectProxy:
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
-        for tunnel in self._tunnels:
-            tunnel.cancel()
+        self.cut()
         await asyncio.gather(*self._tunnels, return_exceptions=True)
         await self._server.wait_closed()
+
+    def cut(self) -> None:
+        """Close all connections."""
+        for tunnel in self._tunnels:
+            tunnel.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tunnels.add(task)
+        self.unused.clear()
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await self._tunnel(reader, writer)
         writer.close()
         self._tunnels.discard(task)
+        if not self._tunnels:
+            self.unused.set()
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode())

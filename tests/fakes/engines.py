@@ -134,6 +134,11 @@ class FakeSpeaker(FakeEngine, Speaker):
         self.received: list[tuple[str, Voice]] = []
         self.asked = asyncio.Event()
         self.fails_on: str | None = None
+        self.expected = 0
+        """How often it was told that there will be a text."""
+
+    def expect(self) -> None:
+        self.expected += 1
 
     def supports(self, voice: Voice) -> bool:
         return self.state == "ready" and voice.language in self.languages

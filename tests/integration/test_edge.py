@@ -216,14 +216,47 @@ async def test_closed_between_chunks_the_socket_is_closed_at_once(edge: EdgeEmul
         await edge.unused.wait()
 
 
-async def test_nothing_of_an_utterance_is_left_to_release(edge: EdgeEmulator) -> None:
+async def test_the_connection_for_the_next_text_is_opened_ahead(edge: EdgeEmulator) -> None:
+    engine = speaker(edge)
+    await engine.load()
+    engine.expect()
+    for sentence in (1, 2):
+        async with asyncio.timeout(5):
+            await edge.proxy.asking.wait()
+        edge.proxy.asking.clear()
+        assert (len(edge.proxy.asked), len(edge.handshakes)) == (sentence, sentence - 1)
+        await speak(engine)
+    await engine.close()
+
+
+async def test_released_it_is_closed_and_the_next_text_opens_its_own(edge: EdgeEmulator) -> None:
     engine = speaker(edge)
     await engine.load()
     await speak(engine)
     async with asyncio.timeout(2):
         await edge.unused.wait()
-    await engine.release()
+        await engine.release()
+        await edge.proxy.unused.wait()
     assert await speak(engine)
+    await engine.close()
+
+
+async def test_a_connection_that_the_service_closed_meanwhile_costs_nothing_but_time(edge: EdgeEmulator) -> None:
+    engine = speaker(edge)
+    await engine.load()
+    engine.expect()
+    async with asyncio.timeout(2):
+        await edge.proxy.asking.wait()
+        edge.proxy.cut()
+        await edge.proxy.unused.wait()
+    assert await speak(engine)
+    await engine.close()
+
+
+async def test_who_is_not_loaded_expects_nothing(edge: EdgeEmulator) -> None:
+    speaker(edge).expect()
+    await speak(speaker(edge))
+    assert len(edge.proxy.asked) == 1
 
 
 async def test_a_program_that_is_started_reaches_it_too(edge: EdgeEmulator, tmp_path: Path) -> None:

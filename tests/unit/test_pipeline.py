@@ -66,6 +66,16 @@ async def test_a_recording_becomes_transcript_reply_and_speech() -> None:
     assert fakes.running == 0
 
 
+async def test_the_voice_is_told_at_the_beginning_that_there_will_be_a_reply() -> None:
+    fakes = FakeEngines()
+    fakes.transcriber.gate.shut()
+    running = asyncio.create_task(Run(fakes, request(Recording(wav()))).pipeline.run())
+    await fakes.transcriber.gate.reached.wait()
+    assert fakes.speaker.expected == 1
+    fakes.transcriber.gate.opened.set()
+    await running
+
+
 async def test_streamed_samples_leave_in_chunks_of_at_most_100_ms_in_the_order_of_their_pieces() -> None:
     fakes = FakeEngines()
     fakes.speaker.chunk *= 3

@@ -81,6 +81,19 @@ def engines(chunks: list[SpeechChunk]) -> list[str]:
     return [chunk.engine for chunk in chunks]
 
 
+async def test_edge_expects_a_text_unless_it_is_left_alone() -> None:
+    edge, local = FakeSpeaker("edge", SpeechError("no")), FakeSpeaker("espeak")
+    async with policy(edge, local, config=TtsConfig(breaker_failures=1)) as speech:
+        speech.expect()
+        assert edge.expected == 1
+        await speak(speech)
+        speech.expect()
+        assert edge.expected == 1
+    async with policy(None, local) as speech:
+        speech.expect()
+        assert local.expected == 0
+
+
 async def test_edge_speaks_alone_while_it_is_in_time() -> None:
     edge, local = FakeSpeaker("edge", AUDIO, AUDIO, codec="mp3"), FakeSpeaker("espeak", AUDIO)
     async with policy(edge, local) as speech:
