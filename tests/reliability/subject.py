@@ -22,7 +22,7 @@ from tests.reliability.server import INSIDE, Inside
 ROOT = Path(__file__).parents[2]
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
 LOG_LINES = 1000
-LINES_ABOUT_ONE = 10
+LINES_ABOUT_ONE = 3
 QUIET_SECONDS = 2.0
 """Behind the last connection the engines are released after one second."""
 
