@@ -96,15 +96,16 @@ def speech_frames(pcm: bytes) -> list[bytes]:
     return [pcm[n * FRAME_BYTES : (n + 1) * FRAME_BYTES] for n in range(last + 1)]
 
 
-def listen_until(spoken_at: float, arrivals: Sequence[Arrival]) -> float:
-    """Tell when an exchange is over if nothing more comes."""
+def listen_until(spoken_at: float, arrivals: Sequence[Arrival], *, plays: bool = False) -> float:
+    """Tell when an exchange is over if nothing more comes; for who ``plays`` the answer, not before its end."""
     turns = _turns(arrivals)
     begun = sum(isinstance(arrival.message, protocol.SpeechStart) for arrival in arrivals)
     if begun > len(turns) or any(turn.end is None for turn in turns):
         return spoken_at + TURN_SECONDS
     if not turns:
         return spoken_at + NO_TURN_SECONDS
-    return min(max(spoken_at, arrivals[-1].at) + QUIET_SECONDS, spoken_at + TURN_SECONDS)
+    played = turns[-1].sound[0].at + _sound_seconds(turns[-1]) if plays and turns[-1].sound else 0.0
+    return min(max(spoken_at, arrivals[-1].at, played) + QUIET_SECONDS, spoken_at + TURN_SECONDS)
 
 
 def turn_figures(
@@ -191,6 +192,10 @@ def _outcome(turns: Sequence[_Turn], spoken_at: float) -> Outcome:
             return "answered" if turns[-1].sound[0].at > spoken_at else "early"
         case _:
             return "no answer"
+
+
+def _sound_seconds(turn: _Turn) -> float:
+    return sum(len(chunk.sound) for chunk in turn.sound) / (2 * OUTPUT_SAMPLE_RATE)
 
 
 def _lead_seconds(chunks: Sequence[Arrival]) -> float | None:

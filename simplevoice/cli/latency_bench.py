@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from rich.table import Table
@@ -32,7 +33,6 @@ from simplevoice.cli.own_daemon import own_daemon
 from simplevoice.cli.plot import Picture
 from simplevoice.cli.progress import counting
 from simplevoice.cli.target import Target
-from simplevoice.client import Conversation
 from simplevoice.config_sources import DEFAULT, Settings
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
@@ -67,12 +67,26 @@ class Report(msgspec.Struct, frozen=True):
     runs: list[Run]
 
 
-class Caller:
-    """One client: it sends a frame every 20 ms for as long as it is connected, silence when it has nothing to say."""
+class Wire(Protocol):
+    """What leads to a server: a ``client.Conversation``, or what speaks for another server in its messages."""
 
-    def __init__(self, conversation: Conversation, number: int) -> None:
+    async def send(self, message: protocol.ClientMessage | bytes) -> None:
+        """Send a message, or sound. Raises ConnectionFailedError."""
+
+    async def receive(self) -> protocol.AnyServerMessage:
+        """Return the next message. Raises ConnectionFailedError."""
+
+
+class Caller:
+    """One client: it sends a frame every 20 ms for as long as it is connected, silence when it has nothing to say.
+
+    One that ``plays`` listens to an answer to its end before it speaks again.
+    """
+
+    def __init__(self, conversation: Wire, number: int, *, plays: bool = False) -> None:
         self._conversation = conversation
         self._number = number
+        self._plays = plays
         self._frames: deque[bytes] = deque()
         self._spoken: asyncio.Future[float] | None = None
         self._lag = 0.0
@@ -88,12 +102,12 @@ class Caller:
         self._spoken = asyncio.get_running_loop().create_future()
         self._frames.extend([SILENCE] * LEAD_FRAMES + speech_frames(clip.pcm))
         spoken_at = await self._spoken
-        while (left := listen_until(spoken_at, self._arrivals) - time.perf_counter()) > 0:
+        while (left := listen_until(spoken_at, self._arrivals, plays=self._plays) - time.perf_counter()) > 0:
             self._news.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._news.wait()
-        # The answer need not be played to its end.
+        # The answer need not be played any further.
         await self._conversation.send(protocol.Interrupt())
         return turn_figures(clip.name, self._number, spoken_at, self._arrivals, self._lag)
 

@@ -156,3 +156,11 @@ def test_nothing_is_summed_up_of_nothing() -> None:
     summary = summarize([figures()])
     assert set(summary.figures) == {"lag_ms"}
     assert summary.stages == {}
+
+
+def test_who_plays_the_answer_hears_it_to_its_end() -> None:
+    second = bytes(48_000)
+    arrivals = [speech(97), begun(100.5), sound(100.6, pcm=second), sound(100.7, pcm=second), answered(101)]
+    assert listen_until(SPOKEN, arrivals) == 103
+    assert listen_until(SPOKEN, arrivals, plays=True) == pytest.approx(104.6)
+    assert listen_until(SPOKEN, [speech(97), begun(98), answered(99)], plays=True) == 102
