@@ -89,6 +89,8 @@ class Caller:
         self._plays = plays
         self._frames: deque[bytes] = deque()
         self._spoken: asyncio.Future[float] | None = None
+        self.spoken_at = 0.0
+        """When the last frame of the last clip was sent, by ``time.perf_counter``."""
         self._lag = 0.0
         self._arrivals: list[Arrival] = []
         self._news = asyncio.Event()
@@ -101,7 +103,7 @@ class Caller:
         self._lag = 0.0
         self._spoken = asyncio.get_running_loop().create_future()
         self._frames.extend([SILENCE] * LEAD_FRAMES + speech_frames(clip.pcm))
-        spoken_at = await self._spoken
+        self.spoken_at = spoken_at = await self._spoken
         while (left := listen_until(spoken_at, self._arrivals, plays=self._plays) - time.perf_counter()) > 0:
             self._news.clear()
             with suppress(TimeoutError):

@@ -90,8 +90,8 @@ class Result(msgspec.Struct):
         return all(line.met for line in self.lines)
 
     def table(self) -> str:
-        """Write all of it down."""
-        return table(HEADER, [line.cells for line in self.lines])
+        """Write all of it down; nothing where there is only something to tell."""
+        return "" if not self.lines else table(HEADER, [line.cells for line in self.lines])
 
 
 async def side_by_side(

@@ -28,8 +28,9 @@ APART_SECONDS = 0.7
 
 
 class Side(msgspec.Struct, frozen=True):
-    """A server that is talked to: its process, and the way to it."""
+    """A server that is talked to: its address, its process, and the way to it."""
 
+    url: str
     pid: int
     connect: Callable[[], AbstractAsyncContextManager[Wire]]
 
@@ -60,7 +61,7 @@ async def daemon(*program: str, **settings: object) -> AsyncIterator[Side]:
     """Run our own daemon with the voice that the peers have, and no bound that talking without a pause could reach."""
     chosen = {"tts_engine": "piper", "limits_turns_per_minute": 1000, **settings}
     async with Subject.running(*(program or ("simplevoice", "serve")), settings=chosen) as subject:
-        yield Side(subject.pid, partial(_connect, subject.url))
+        yield Side(subject.url, subject.pid, partial(_connect, subject.url))
 
 
 def _connect(url: str) -> AbstractAsyncContextManager[Wire]:
@@ -96,18 +97,25 @@ async def _talk(side: Side, number: int, clips: Sequence[Clip], warm: asyncio.Ba
     turns: list[TurnFigures] = []
     await asyncio.sleep(number * APART_SECONDS)
     try:
-        async with side.connect() as wire, asyncio.TaskGroup() as tasks:
-            caller = Caller(wire, number, plays=True)
-            running = [tasks.create_task(caller.listen()), tasks.create_task(caller.speak())]
+        async with calling(side, number) as caller:
             await caller.say(clips[first])
             await warm.wait()
             await asyncio.sleep(number * APART_SECONDS)
             for clip in (*clips[first:], *clips[:first]):
                 turns.append(await caller.say(clip))  # noqa: PERF401 - what was said before a failure counts
-            for task in running:
-                task.cancel()
     except* ConnectionFailedError as failures:
         if len(turns) == 0:
             raise
         sys.stderr.write(f"talker {number}: {failures.exceptions[0]}\n")  # what it did not come to say is lost
     return turns
+
+
+@asynccontextmanager
+async def calling(side: Side, number: int) -> AsyncIterator[Caller]:
+    """Connect, and keep sending and listening. What breaks the connection is raised as a group of exceptions."""
+    async with side.connect() as wire, asyncio.TaskGroup() as tasks:
+        caller = Caller(wire, number, plays=True)
+        running = [tasks.create_task(caller.listen()), tasks.create_task(caller.speak())]
+        yield caller
+        for task in running:
+            task.cancel()

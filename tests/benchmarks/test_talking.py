@@ -47,5 +47,5 @@ async def test_what_is_not_said_because_the_connection_broke_is_lost(clip: Clip)
             async with side.connect() as wire:
                 yield Breaking(wire)
 
-        found = await talk(Side(side.pid, connect), 1, [clip, clip])
+        found = await talk(Side(side.url, side.pid, connect), 1, [clip, clip])
     assert (len(found.waits), found.lost) == (1, 1)

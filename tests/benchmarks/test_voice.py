@@ -25,7 +25,7 @@ def turn(outcome: str, wait: float) -> TurnFigures:
 def running(number: int) -> Any:
     @asynccontextmanager
     async def run(*program: str, **settings: object) -> AsyncIterator[Side]:
-        yield Side(STOCK if program and number == OURS else number, _nobody)
+        yield Side("", STOCK if program and number == OURS else number, _nobody)
 
     return run
 

@@ -79,7 +79,7 @@ async def agent(turn: Turn, instructions: str, max_tokens: int, temperature: flo
         async with asyncio.timeout(START_SECONDS):
             url = (await process.stdout.readline()).decode().strip()
         assert url, "the agent did not start; its own words are above"
-        yield Side(process.pid, partial(_connect, url))
+        yield Side(url, process.pid, partial(_connect, url))
     finally:
         await _stop(process)
 

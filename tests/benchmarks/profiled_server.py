@@ -1,0 +1,168 @@
+"""What ``simplevoice serve`` runs, with a window to see what worked on a turn, when, and for how long.
+
+It takes its settings from the environment, as the real one does.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from simplevoice import llm, logs, stt, tts
+from simplevoice.config_sources import Settings, load
+from simplevoice.engine import Engine
+from simplevoice.server.app import create_app
+from simplevoice.server.run import serve
+from simplevoice.service import SimpleVoiceService, open_ears
+from simplevoice.speech.encode import SpeechEncoder
+from simplevoice.speech.smart_turn import SmartTurnModel
+
+INSIDE = "/inside"
+TASKS = Path("/proc/self/task")
+NAMED = {
+    "MainThread": "event loop, Silero",
+    "asyncio": "Smart Turn, encoding",
+    "whisper": "Whisper",
+    "llama": "llama",
+    "piper": "Piper",
+}
+"""Whose a Python thread is, by the beginning of its name."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Something that was done, on the clock of ``time.perf_counter``, which Linux counts alike in all processes."""
+
+    name: str
+    began: float
+    ended: float
+
+
+class Inside(msgspec.Struct, frozen=True):
+    """What was done since the last look, and the CPU seconds of each engine's threads until now."""
+
+    spans: list[Span]
+    cpu: dict[str, float]
+
+
+class Watch:
+    """Notes when something was done, and whose threads there are."""
+
+    def __init__(self) -> None:
+        self._spans: list[Span] = []
+        self._owners: dict[int, str] = {}
+
+    def call(self, name: str, done: Callable[P, T]) -> Callable[P, T]:
+        """Note each call of a function that blocks."""
+
+        @wraps(done)
+        def watched(*args: P.args, **kwargs: P.kwargs) -> T:
+            began = time.perf_counter()
+            try:
+                return done(*args, **kwargs)
+            finally:
+                self._note(name, began)
+
+        return watched
+
+    def awaited(self, name: str, done: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        """Note each call of a coroutine."""
+
+        @wraps(done)
+        async def watched(*args: P.args, **kwargs: P.kwargs) -> T:
+            began = time.perf_counter()
+            try:
+                return await done(*args, **kwargs)
+            finally:
+                self._note(name, began)
+
+        return watched
+
+    def first(self, name: str, stream: Callable[P, AsyncGenerator[T]]) -> Callable[P, AsyncGenerator[T]]:
+        """Note how long the first item takes."""
+
+        @wraps(stream)
+        async def watched(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
+            began: float | None = time.perf_counter()
+            async for item in stream(*args, **kwargs):
+                if began is not None:
+                    self._note(name, began)
+                    began = None
+                yield item
+
+        return watched
+
+    async def load(self, name: str, engine: Engine) -> None:
+        """Load an engine; the threads that come with it are its own."""
+        before = _threads()
+        await engine.load()
+        await engine.warm_up()
+        self._owners |= dict.fromkeys(_threads() - before, name)
+
+    async def look(self, _request: web.Request) -> web.Response:
+        """Answer who wants to look inside."""
+        spans, self._spans = self._spans, []
+        named = {thread.native_id: thread.name for thread in threading.enumerate()}
+        cpu: defaultdict[str, float] = defaultdict(float)
+        for thread in _threads():
+            cpu[self._owner(thread, named.get(thread, ""))] += _cpu_seconds(thread)
+        return web.Response(body=msgspec.json.encode(Inside(spans, cpu)), content_type="application/json")
+
+    def _owner(self, thread: int, name: str) -> str:
+        for beginning, owner in NAMED.items():
+            if name.startswith(beginning):
+                return owner
+        return self._owners.get(thread, "others")
+
+    def _note(self, name: str, began: float) -> None:
+        self._spans.append(Span(name, began, time.perf_counter()))
+
+
+def _threads() -> set[int]:
+    return {int(entry.name) for entry in TASKS.iterdir()}
+
+
+def _cpu_seconds(thread: int) -> float:
+    try:
+        fields = (TASKS / str(thread) / "stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:  # it ended
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def run(settings: Settings) -> int:
+    """Load one engine after the other, then serve as usual."""
+    watch, config = Watch(), settings.config
+    transcriber = stt.create(config.stt, config.models)
+    model = llm.create(config.llm, config.models)
+    speaker = tts.create(config.tts, config.voices, config.models)
+    for name, engine in {"Whisper": transcriber, "llama": model, "Piper": speaker}.items():
+        await watch.load(name, engine)
+    # All that a turn does passes through these few.
+    transcriber.transcribe = watch.awaited("Whisper", transcriber.transcribe)  # type: ignore[method-assign]
+    model.reply = watch.first("llama", model.reply)  # type: ignore[method-assign]
+    speaker.synthesize = watch.first("Piper", speaker.synthesize)  # type: ignore[method-assign]
+    SmartTurnModel.probability = watch.call("Smart Turn", SmartTurnModel.probability)  # type: ignore[method-assign]
+    SpeechEncoder.push = watch.call("encoding", SpeechEncoder.push)  # type: ignore[method-assign]
+
+    service = SimpleVoiceService(config.limits, transcriber, model, speaker, lambda: open_ears(config))
+    app = create_app(config, service)
+    app.router.add_get(INSIDE, watch.look)
+    return await serve(app, settings.read_again)
+
+
+if __name__ == "__main__":
+    settings = load()
+    with logs.configure(settings.config.logging):
+        sys.exit(asyncio.run(run(settings)))
