@@ -309,14 +309,13 @@ def _serve(path: Path, config: LlmConfig, gpu: bool) -> xllamacpp.Server:
 
 
 def _default_threads() -> int:
-    """Half of the cores, but two where there are two.
+    """Half of the cores.
 
-    Its threads wait for each other after each step, spinning. With as many as there are cores, any other work, such
-    as recognition for somebody else, holds all of them up. On two cores both are still better for one conversation
-    (``simplevoice bench latency --llm-threads 1`` tells by how much); for several at once, set ``llm.threads``.
+    Its threads wait for each other after every step, spinning. With as many as there are cores, any other work, such
+    as recognition for somebody else, holds all of them up: four replies beside Whisper then take up to a minute on two
+    cores, and 1.3 s with one thread, which alone makes the first clause only some 20 ms later.
     """
-    cores = os.cpu_count() or 1
-    return min(cores, 8, max(2, cores // 2))
+    return min(8, max(1, (os.cpu_count() or 1) // 2))
 
 
 def _use_gpu(wanted: str) -> bool:

@@ -24,7 +24,9 @@ VOICES: dict[tuple[Language, VoiceType], str] = {
 }
 """Names of the catalogue. It has no female Arabic voice: nobody published one."""
 
-THREADS_OF_A_SENTENCE = 2
+THREADS_OF_A_SENTENCE = 1
+"""On two cores a second one makes a short clause 15 % faster, takes twice the processor time for it, and makes two
+sentences at once slower."""
 SENTENCES_AT_ONCE = 2
 
 
