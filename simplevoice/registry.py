@@ -1,51 +1,18 @@
 """Who is connected: the one place that the WebSocket handler writes and the status handler reads."""
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from simplevoice.caller import ANYBODY, Caller
 from simplevoice.errors import ClientError, ErrorCode
+from simplevoice.outgoing import CLOSE_NORMAL, Message, Outgoing, Transport
 from simplevoice.protocol import ServerMessage, encode
 from simplevoice.types import Language, TurnDetection, VoiceType
 
-CLOSE_NORMAL = 1000
-CLOSE_GOING_AWAY = 1001
-CLOSE_UNSUPPORTED_DATA = 1003
-CLOSE_POLICY = 1008
-CLOSE_INTERNAL_ERROR = 1011
-CLOSE_TRY_AGAIN_LATER = 1013
-
 ConnectionState = Literal["idle", "listening", "thinking", "speaking"]
-
-MAX_QUEUED_MESSAGES = 256
-MAX_QUEUED_BYTES = 16 * 2**20
-DISCARDED_TURNS = 16
-"""Turns whose stragglers are still recognized; one is rarely more than a moment behind."""
-
-
-class Transport(Protocol):
-    """What a connection needs of a WebSocket."""
-
-    async def send_str(self, data: str) -> None:
-        """Send a text message."""
-
-    async def send_bytes(self, data: bytes) -> None:
-        """Send a binary message."""
-
-    async def pong(self, message: bytes) -> None:
-        """Answer a ping of the WebSocket itself."""
-
-    async def close(self, *, code: int, message: bytes, drain: bool) -> object:
-        """Do the closing handshake. ``drain`` waits until the client took what was sent, before its reader is woken."""
-
-    def abort(self) -> None:
-        """Drop the connection with all that was not sent."""
 
 
 class Owner(Protocol):
@@ -83,25 +50,23 @@ class ConnectionSnapshot(msgspec.Struct, frozen=True):
     address: str
 
 
-class _Outgoing(NamedTuple):
-    text: str
-    payload: bytes | None
-    turn_id: str | None
-
-    @property
-    def size(self) -> int:
-        return len(self.text) + len(self.payload or b"")
-
-
-class _Pong(NamedTuple):
-    payload: bytes
-
-
 class Connection:
-    """One client: its facts for the status, and its bounded outgoing queue with one writer task.
+    """One client: its facts for the status, and what is to be sent to it."""
 
-    A sender waits while the queue is full. A client that takes nothing for ``send_timeout`` seconds is closed.
-    """
+    __slots__ = (
+        "_outgoing",
+        "_started",
+        "client",
+        "connected_at",
+        "id",
+        "language",
+        "last_response_time_ms",
+        "message_count",
+        "owner",
+        "session_id",
+        "turn_detection",
+        "voice_type",
+    )
 
     def __init__(
         self,
@@ -125,19 +90,8 @@ class Connection:
         self.message_count = 0
         self.last_response_time_ms: int | None = None
         self.owner: Owner | None = None
-        self._transport = transport
-        self._send_timeout = send_timeout
         self._started = time.monotonic()
-        self._queue: deque[_Outgoing] = deque()
-        self._queued_bytes = 0
-        self._ping: bytes | None = None
-        """What the last ping that was not answered yet carried."""
-        self._discarded: deque[str] = deque(maxlen=DISCARDED_TURNS)
-        self._changed = asyncio.Condition()
-        self._order = asyncio.Lock()
-        """Whoever waits for room is not overtaken."""
-        self._closing: tuple[int, str] | None = None
-        self._writer = asyncio.create_task(self._write(), name=f"writer {connection_id}")
+        self._outgoing = Outgoing(transport, send_timeout)
 
     @property
     def owned_session(self) -> str:
@@ -147,7 +101,7 @@ class Connection:
     @property
     def closed(self) -> bool:
         """Whether nothing more will be taken."""
-        return self._closing is not None
+        return self._outgoing.closed
 
     @property
     def state(self) -> ConnectionState:
@@ -162,117 +116,44 @@ class Connection:
     @property
     def queued_messages(self) -> int:
         """How many messages wait to be sent."""
-        return len(self._queue)
+        return len(self._outgoing)
 
     @property
     def queued_bytes(self) -> int:
         """Their size."""
-        return self._queued_bytes
+        return self._outgoing.size
 
     async def send(self, message: ServerMessage, payload: bytes | None = None, turn_id: str | None = None) -> None:
         """Queue a message, and the binary message that belongs right behind it. Does nothing once closed.
 
         What carries the ``turn_id`` of a turn that was discarded is dropped, however late it comes.
         """
-        item = _Outgoing(encode(message), payload, turn_id)
-        async with self._order, self._changed:
-            try:
-                async with asyncio.timeout(self._send_timeout):
-                    await self._changed.wait_for(lambda: self.closed or self._has_room(item))
-            except TimeoutError:
-                self._begin_close(CLOSE_POLICY, "slow client")
-            if not self.closed and turn_id not in self._discarded:
-                self._queue.append(item)
-                self._queued_bytes += item.size
-            self._changed.notify_all()
+        await self._outgoing.put(Message(encode(message), payload, turn_id))
 
-    def _has_room(self, item: _Outgoing) -> bool:
-        fits = self._queued_bytes + item.size <= MAX_QUEUED_BYTES and len(self._queue) < MAX_QUEUED_MESSAGES
-        return fits or not self._queue
+    def pong(self, payload: bytes) -> None:
+        """Answer a ping of the WebSocket itself."""
+        self._outgoing.pong(payload)
 
-    async def pong(self, payload: bytes) -> None:
-        """Answer a ping of the WebSocket itself, before what is queued; only the last one that waits needs an answer.
-
-        RFC 6455 section 5.5.3. So whoever pings without end and takes nothing fills one place and no more.
-        """
-        self._ping = payload
-        async with self._changed:
-            self._changed.notify_all()
-
-    async def discard(self, turn_id: str) -> None:
+    def discard(self, turn_id: str) -> None:
         """Drop what is queued of a turn, and all that still comes of it."""
-        self._discarded.append(turn_id)
-        self._queue = deque(item for item in self._queue if item.turn_id != turn_id)
-        self._queued_bytes = sum(item.size for item in self._queue)
-        async with self._changed:
-            self._changed.notify_all()
+        self._outgoing.discard(turn_id)
 
     async def end(self, code: int, reason: str) -> None:
         """Stop the conversation and begin to close, without waiting for a client that may be gone."""
         owner, self.owner = self.owner, None
         if owner is not None:
             await owner.stop(reason)
-        self._begin_close(code, reason)
-        async with self._changed:
-            self._changed.notify_all()
+        self._outgoing.begin_close(code, reason)
 
     async def close(self, code: int = CLOSE_NORMAL, reason: str = "") -> None:
         """Send what is queued, then close. The first call decides the code; all wait until it is done."""
         await self.end(code, reason)
-        await asyncio.shield(self._writer)
+        await self._outgoing.closing()
 
     async def finish_turns(self) -> None:
         """Wait until no turn is in progress."""
         if self.owner is not None:
             await self.owner.finish()
-
-    def _begin_close(self, code: int, reason: str) -> None:
-        if self._closing is None:
-            self._closing = (code, reason)
-
-    async def _write(self) -> None:
-        try:
-            while (item := await self._next()) is not None:
-                async with asyncio.timeout(self._send_timeout):
-                    await self._put(item)
-        except TimeoutError:
-            self._begin_close(CLOSE_POLICY, "slow client")
-            self._transport.abort()  # else it would keep what was not sent until the client reads it
-        except ConnectionError:
-            self._begin_close(CLOSE_NORMAL, "")
-        finally:
-            await self._end()
-
-    async def _put(self, item: _Outgoing | _Pong) -> None:
-        if isinstance(item, _Pong):
-            await self._transport.pong(item.payload)
-            return
-        await self._transport.send_str(item.text)
-        if item.payload is not None:
-            await self._transport.send_bytes(item.payload)
-
-    async def _next(self) -> _Outgoing | _Pong | None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._ping is not None or self._queue or self.closed)
-            if self._ping is not None:
-                pong, self._ping = _Pong(self._ping), None
-                return pong
-            if not self._queue:
-                return None
-            item = self._queue.popleft()
-            self._queued_bytes -= item.size
-            self._changed.notify_all()
-            return item
-
-    async def _end(self) -> None:
-        self._closing = code, reason = self._closing or (CLOSE_INTERNAL_ERROR, "")
-        self._queue.clear()
-        async with self._changed:
-            self._changed.notify_all()
-        with suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(self._send_timeout):
-                # Not drained: behind a client that takes nothing, the reader would not find out and go on for ever.
-                await self._transport.close(code=code, message=reason.encode(), drain=False)
 
     def snapshot(self) -> ConnectionSnapshot:
         """Tell the status about this connection, as it is now."""
@@ -303,9 +184,6 @@ class ConnectionRegistry:
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(tuple(self._connections.values()))
-
-    def __contains__(self, connection_id: object) -> bool:
-        return connection_id in self._connections
 
     def add(self, connection: Connection) -> Connection | None:
         """Enter a connection, and give the one that it replaces, which the caller has to close.

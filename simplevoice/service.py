@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -89,8 +89,14 @@ class SimpleVoiceService:
 
     async def start(self) -> None:
         """Load and warm up what is not loaded yet. Raises EngineError or ModelError."""
+        if self._loaded:
+            return
         async with self._loading:
             await self._load(self._load_ears(), *(self._prepare(role, e) for role, e in self._roles.items()))
+
+    @property
+    def _loaded(self) -> bool:
+        return self._ears is not None and all(_works(engine) for engine in self._engines)
 
     @property
     def engines(self) -> Engines:
@@ -150,18 +156,25 @@ class SimpleVoiceService:
         """Tell how the engines are, without asking anybody."""
         return ServiceHealth(*(engine.health() for engine in self._engines))
 
-    @asynccontextmanager
-    async def in_use(self) -> AsyncIterator[Lender]:
-        """Keep the engines loaded for a conversation; behind the last one they are released after a while."""
+    def in_use(self) -> "_Use":
+        """Keep the engines loaded by ``async with``; behind the last one they are released after a while."""
+        return _Use(self)
+
+    async def borrow(self) -> None:
+        """Load the engines for somebody who gives them back."""
         self._users += 1
         try:
             await self._cancel_idle()
             await self.start()
-            yield self
-        finally:
-            self._users -= 1
-            if self._users == 0:
-                self._idle = asyncio.create_task(self._let_go(), name="idle release")
+        except BaseException:
+            self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Use them no more."""
+        self._users -= 1
+        if self._users == 0:
+            self._idle = asyncio.create_task(self._let_go(), name="idle release")
 
     @property
     def configured(self) -> dict[str, str]:
@@ -194,7 +207,7 @@ class SimpleVoiceService:
             self.load_seconds["ears"] = time.monotonic() - started
 
     async def _prepare(self, role: str, engine: Engine) -> None:
-        if engine.health().state in ("ready", "degraded"):
+        if _works(engine):
             return
         started = time.monotonic()
         await engine.load()
@@ -224,6 +237,26 @@ class SimpleVoiceService:
         if idle is not None:
             idle.cancel()
             await asyncio.wait([idle])
+
+
+class _Use:
+    """Somebody's use of the engines. Not a generator: each connection holds one, and that is several times as large."""
+
+    __slots__ = ("_service",)
+
+    def __init__(self, service: SimpleVoiceService) -> None:
+        self._service = service
+
+    async def __aenter__(self) -> Lender:
+        await self._service.borrow()
+        return self._service
+
+    async def __aexit__(self, *_: object) -> None:
+        self._service.give_back()
+
+
+def _works(engine: Engine) -> bool:
+    return engine.health().state in ("ready", "degraded")
 
 
 def create_service(config: Config) -> SimpleVoiceService:

@@ -197,7 +197,7 @@ class Turn:
         if self._heard:
             self._note_heard(self._remember(heard), heard)
         self.halt()
-        await self._connection.discard(self.id)
+        self._connection.discard(self.id)
         if reason is not None:
             await self._announce()
             await self._connection.send(Interrupted(turn_id=self.id, reason=reason, heard_text=heard))

@@ -17,6 +17,7 @@ from simplevoice.server import pages
 from simplevoice.server.admission.cross_origin import preflight
 from simplevoice.server.admission.door import check_host
 from simplevoice.server.admission.places import Places
+from simplevoice.server.admission.stay import Stays
 from simplevoice.server.admission.ticket import issue_ticket
 from simplevoice.server.admission.tickets import Tickets
 from simplevoice.server.admission.tokens import TokenStore
@@ -30,6 +31,7 @@ from simplevoice.server.keys import (
     SERVICE,
     SESSIONS,
     SPEECHES,
+    STAYS,
     TICKETS,
     TOKENS,
     TRAFFIC,
@@ -79,6 +81,7 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
     app[LIVE] = Live(config)
     app[LIFECYCLE] = Lifecycle()
     app[TOKENS] = TokenStore()
+    app[STAYS] = Stays(app[TOKENS])
     app[TICKETS] = Tickets()
     app[PLACES] = Places()
     app[SPEECHES] = Speeches()
@@ -102,7 +105,7 @@ def create_app(config: Config, service: SimpleVoiceService | None = None) -> web
     app.on_startup.append(_read_tokens)
     app.on_shutdown.append(close_all)
     app.cleanup_ctx.append(_close_service)
-    app.cleanup_ctx.append(_measure_loop)
+    app.cleanup_ctx.append(_watch)
     if are_wanted(config.traces):
         app.cleanup_ctx.append(_trace_turns)
     return app
@@ -154,11 +157,15 @@ async def _close_service(app: web.Application) -> AsyncIterator[None]:
         log.warning("engines_do_not_unload")
 
 
-async def _measure_loop(app: web.Application) -> AsyncIterator[None]:
-    ticker = asyncio.create_task(watch_loop(app[METRICS].loop_lagged), name="loop lag")
+async def _watch(app: web.Application) -> AsyncIterator[None]:
+    watching = [
+        asyncio.create_task(watch_loop(app[METRICS].loop_lagged), name="loop lag"),
+        asyncio.create_task(app[STAYS].watch(), name="stays"),
+    ]
     yield
-    ticker.cancel()
-    await asyncio.wait([ticker])
+    for task in watching:
+        task.cancel()
+    await asyncio.wait(watching)
 
 
 async def _trace_turns(app: web.Application) -> AsyncIterator[None]:

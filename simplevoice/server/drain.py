@@ -6,8 +6,9 @@ from contextlib import suppress
 import structlog
 from aiohttp import web
 
+from simplevoice.outgoing import CLOSE_GOING_AWAY
 from simplevoice.protocol import GoingAway
-from simplevoice.registry import CLOSE_GOING_AWAY, Connection
+from simplevoice.registry import Connection
 from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SPEECHES
 
 log = structlog.get_logger(__name__)

@@ -5,6 +5,7 @@ from aiohttp import web
 from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
 from simplevoice.server.admission.places import Places
+from simplevoice.server.admission.stay import Stays
 from simplevoice.server.admission.tickets import Tickets
 from simplevoice.server.admission.tokens import TokenStore
 from simplevoice.server.lifecycle import Lifecycle
@@ -20,6 +21,7 @@ SERVICE = web.AppKey("service", SimpleVoiceService)
 SESSIONS = web.AppKey("sessions", SessionStore)
 TOKENS = web.AppKey("tokens", TokenStore)
 TICKETS = web.AppKey("tickets", Tickets)
+STAYS = web.AppKey("stays", Stays)
 PLACES = web.AppKey("places", Places)
 SPEECHES = web.AppKey("speeches", Speeches)
 LIFECYCLE = web.AppKey("lifecycle", Lifecycle)

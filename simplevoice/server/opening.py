@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import UNSET
 
-from simplevoice.config import Config, EndpointingConfig, TurnsConfig
+from simplevoice.config import Config, EndpointingConfig
 from simplevoice.config_table import SETTINGS
 from simplevoice.errors import ClientError, ErrorCode
 from simplevoice.protocol import Identifier, OpeningParameters, allowed, parse_opening
@@ -37,7 +37,7 @@ def default_session(connection_id: str) -> str:
     return f"simple_{connection_id}"
 
 
-def check_turns(query: Mapping[str, str], turns: TurnsConfig) -> TurnsConfig:
+def with_turns(query: Mapping[str, str], config: Config) -> Config:
     """Take over the times of turn detection that the client sets, within the bounds of the configuration."""
     chosen = {}
     for name in TURN_PARAMETERS:
@@ -49,4 +49,6 @@ def check_turns(query: Mapping[str, str], turns: TurnsConfig) -> TurnsConfig:
         except ValueError as error:
             details = {"parameter": name, "allowed": setting.allowed}
             raise ClientError(f"{name}: {error}", code=ErrorCode.INVALID_PARAMETER, details=details) from None
-    return msgspec.structs.replace(turns, **chosen)
+    if not chosen:
+        return config  # shared by all who choose nothing
+    return msgspec.structs.replace(config, turns=msgspec.structs.replace(config.turns, **chosen))

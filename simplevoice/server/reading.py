@@ -1,6 +1,8 @@
 """The single read loop of a connection."""
 
 import asyncio
+import math
+import time
 
 from aiohttp import WSMsgType, web
 
@@ -8,8 +10,10 @@ from simplevoice.config import LimitsConfig
 from simplevoice.conversation import Conversation
 from simplevoice.errors import RateLimitedError
 from simplevoice.notices import error_message
+from simplevoice.outgoing import CLOSE_NORMAL, CLOSE_POLICY
 from simplevoice.rates import Allowance
-from simplevoice.registry import CLOSE_NORMAL, CLOSE_POLICY, Connection
+from simplevoice.registry import Connection
+from simplevoice.server.admission.stay import Stay
 
 MAX_REFUSED_IN_A_ROW = 50
 """A client that ignores RATE_LIMITED this often is closed."""
@@ -19,7 +23,11 @@ CONTROL = (WSMsgType.PING, WSMsgType.PONG)
 
 
 async def read(
-    socket: web.WebSocketResponse, connection: Connection, conversation: Conversation, limits: LimitsConfig
+    socket: web.WebSocketResponse,
+    connection: Connection,
+    conversation: Conversation,
+    limits: LimitsConfig,
+    stay: Stay,
 ) -> tuple[int, str]:
     """Hand on message after message until the end; gives the code and reason to close with.
 
@@ -29,16 +37,13 @@ async def read(
     rate = limits.messages_per_second
     allowance = Allowance(rate, 1, burst=2 * rate)
     refused = 0
-    clock = asyncio.get_running_loop().time
-    idle_at = clock() + limits.idle_timeout_seconds
     while True:
-        try:
-            async with asyncio.timeout_at(idle_at):
-                await asyncio.sleep(0)  # what came at once is taken in turns with other connections
-                message = await socket.receive()
-        except TimeoutError:
-            return CLOSE_POLICY, "idle timeout"
-        if message.type not in (*MESSAGES, *CONTROL):
+        await asyncio.sleep(0)  # what came at once is taken in turns with other connections
+        message = await socket.receive()
+        whole = message.type in MESSAGES
+        if whole:
+            stay.quiet_since = math.inf
+        elif message.type not in CONTROL:
             return CLOSE_NORMAL, ""
         try:
             if not (conversation.streaming and message.type is WSMsgType.BINARY):
@@ -50,9 +55,10 @@ async def read(
             await connection.send(error_message(error, connection.language))
         else:
             refused = 0
-            if message.type in MESSAGES:
+            if whole:
                 await conversation.receive(message.data)
             elif message.type is WSMsgType.PING:
-                await connection.pong(message.data)
-        if message.type in MESSAGES:
-            idle_at = clock() + limits.idle_timeout_seconds  # while a message is worked on, the client is not idle
+                connection.pong(message.data)
+        del message  # as large as a recording, and the next one may be far
+        if whole:
+            stay.quiet_since = time.monotonic()

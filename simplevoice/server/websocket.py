@@ -1,20 +1,25 @@
 """``/ws/simple-voice-chat``: from the handshake to the close."""
 
-import asyncio
 from contextlib import suppress
 from typing import TypeVar
 
-import msgspec
 import structlog
 from aiohttp import web
 from msgspec import UnsetType
 
 from simplevoice import messages
 from simplevoice.caller import Caller
-from simplevoice.config import Config
+from simplevoice.config import Config, LimitsConfig
 from simplevoice.conversation import Conversation
 from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
 from simplevoice.notices import error_message
+from simplevoice.outgoing import (
+    CLOSE_INTERNAL_ERROR,
+    CLOSE_NORMAL,
+    CLOSE_POLICY,
+    CLOSE_TRY_AGAIN_LATER,
+    CLOSE_UNSUPPORTED_DATA,
+)
 from simplevoice.performance import TARGET_RESPONSE_TIME
 from simplevoice.protocol import (
     MAX_TEXT_CHARACTERS,
@@ -24,19 +29,11 @@ from simplevoice.protocol import (
     OpeningParameters,
     encode,
 )
-from simplevoice.registry import (
-    CLOSE_INTERNAL_ERROR,
-    CLOSE_NORMAL,
-    CLOSE_POLICY,
-    CLOSE_TRY_AGAIN_LATER,
-    CLOSE_UNSUPPORTED_DATA,
-    Connection,
-)
+from simplevoice.registry import Connection
 from simplevoice.server.admission.credentials import offered_protocols, select_protocols
 from simplevoice.server.admission.door import admit
-from simplevoice.server.admission.stay import end_of_stay
-from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE, SESSIONS, TOKENS, TRAFFIC
-from simplevoice.server.opening import check_opening, check_turns, default_session
+from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE, SESSIONS, STAYS, TRAFFIC
+from simplevoice.server.opening import check_opening, default_session, with_turns
 from simplevoice.server.reading import read
 from simplevoice.server.shielded import to_its_end
 from simplevoice.server.socket import ClientSocket
@@ -54,31 +51,31 @@ T = TypeVar("T")
 async def simple_voice_chat(request: web.Request) -> web.StreamResponse:
     """Hold one client's conversation, from the upgrade to the close."""
     with admit(request) as client:
-        return await _welcome(request, client)
+        config = request.app[LIVE].config
+        protocols = select_protocols(offered_protocols(request))
+        socket = ClientSocket(_max_message_bytes(config.limits), request.app[TRAFFIC], protocols)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            log.info("gone_in_the_handshake")
+            return web.Response()  # for nobody; aiohttp wants one that it can try to send
+        try:
+            await _serve(request, socket, config, client)
+        finally:
+            socket.release()
+            request.app[METRICS].connection_closed(socket.close_code)
+        return socket
 
 
-async def _welcome(request: web.Request, client: Caller) -> web.StreamResponse:
-    config = request.app[LIVE].config
-    # Base64 takes a third more than what it carries; the rest of a message is small.
-    protocols = select_protocols(offered_protocols(request))
-    socket = ClientSocket(config.limits.max_audio_bytes * 4 // 3 + 65_536, request.app[TRAFFIC], protocols)
-    try:
-        await socket.prepare(request)
-    except ConnectionError:
-        log.info("gone_in_the_handshake")
-        return web.Response()  # for nobody; aiohttp wants one that it can try to send
-    try:
-        await _serve(request, socket, config, client)
-    finally:
-        socket.release()
-        request.app[METRICS].connection_closed(socket.close_code)
-    return socket
+def _max_message_bytes(limits: LimitsConfig) -> int:
+    """Base64 takes a third more than the audio that it carries; the rest of a message is small."""
+    return limits.max_audio_bytes * 4 // 3 + 65_536
 
 
 async def _serve(request: web.Request, socket: ClientSocket, config: Config, client: Caller) -> None:
     try:
         opening = check_opening(request.query, config)
-        config = msgspec.structs.replace(config, turns=check_turns(request.query, config.turns))
+        config = with_turns(request.query, config)
     except ClientError as error:
         await _refuse(socket, error, config, CLOSE_UNSUPPORTED_DATA)
         return
@@ -127,17 +124,17 @@ async def _converse(
             client=connection.client.name,
             address=connection.client.address,
         )
-        staying = asyncio.create_task(end_of_stay(connection, app[TOKENS], config.limits), name="stay")
+        stay = app[STAYS].begin(connection, config.limits)
         code, reason = CLOSE_NORMAL, ""
         try:
             await connection.send(_established(connection, settings, config))
-            code, reason = await read(socket, connection, conversation, config.limits)
+            code, reason = await read(socket, connection, conversation, config.limits, stay)
         except Exception:
             log.exception("connection_crashed", connection_id=connection.id)
             await connection.send(error_message(SimpleVoiceError("crashed"), settings.language))
             code, reason = CLOSE_INTERNAL_ERROR, "internal error"
         finally:
-            await to_its_end(_leave(connection, staying, code, reason))
+            await to_its_end(app[STAYS].leave(connection, code, reason))
             log.info(
                 "disconnected",
                 connection_id=connection.id,
@@ -145,12 +142,6 @@ async def _converse(
                 close_code=socket.close_code,
                 turns=connection.message_count,
             )
-
-
-async def _leave(connection: Connection, staying: asyncio.Task[None], code: int, reason: str) -> None:
-    staying.cancel()
-    await connection.close(code, reason)
-    await asyncio.wait([staying])
 
 
 async def _refuse(socket: ClientSocket, error: ClientError, config: Config, code: int) -> None:

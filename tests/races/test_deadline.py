@@ -5,8 +5,8 @@ import pytest
 from simplevoice import patience
 from simplevoice.config import Config
 from simplevoice.errors import ErrorCode
+from simplevoice.outgoing import MAX_QUEUED_MESSAGES
 from simplevoice.protocol import AudioChunk, ErrorMessage, TextMessage, TurnProcessingStarted, VoiceResponse
-from simplevoice.registry import MAX_QUEUED_MESSAGES
 from simplevoice.stt import Transcript
 from tests.fakes.client import FakeClient, with_changes
 from tests.races.engines import SPEAKING_STAGES, STAGES, Trouble, TroubledEngines, silence
@@ -121,8 +121,8 @@ async def test_a_client_that_reads_slowly_does_not_wait(clock: Clock) -> None:
     async with scene(fakes, CONFIG) as client:
         client.reading.clear()
         await client.say(TextMessage(text="tell me a story"))
-        connection = client.connection
-        await until_true(lambda: len(connection._queue) >= MAX_QUEUED_MESSAGES and connection._order.locked())
+        outgoing = client.connection._outgoing
+        await until_true(lambda: len(outgoing) >= MAX_QUEUED_MESSAGES and outgoing._line is not None)
         await clock.let_pass(100 * LIMIT)
         client.reading.set()
         await client.next(VoiceResponse)

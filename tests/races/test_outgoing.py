@@ -2,8 +2,9 @@
 
 import asyncio
 
+from simplevoice.outgoing import MAX_QUEUED_MESSAGES
 from simplevoice.protocol import Pong, ProcessingStarted
-from simplevoice.registry import MAX_QUEUED_MESSAGES, Connection
+from simplevoice.registry import Connection
 from tests.races.scene import rest
 from tests.unit.test_registry import Wire, connect
 
@@ -58,7 +59,7 @@ async def test_room_that_a_discarded_turn_leaves_is_given_to_those_who_wait() ->
     waiting = asyncio.create_task(connection.send(Pong()))
     await rest()
     assert not waiting.done()
-    await connection.discard("old")
+    connection.discard("old")
     await waiting
     wire.open.set()
     await connection.close()

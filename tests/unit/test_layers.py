@@ -31,7 +31,7 @@ ROOMS = [
         "turnstile",
         "settings",
     },
-    {"client"},
+    {"client", "outgoing"},
     {"reach"},
     {"protocol", "messages", "logs", "memory", "systemd", "config_text"},
     {"config_sources"},

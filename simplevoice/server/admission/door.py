@@ -7,9 +7,6 @@
 - Is there a place, in all, for the address and for the token? Else 503 or 429.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -18,7 +15,7 @@ from simplevoice.caller import Caller, Token
 from simplevoice.server.admission.addresses import client_address, is_trusted, same_client
 from simplevoice.server.admission.credentials import presented_token
 from simplevoice.server.admission.origins import is_allowed_host, is_allowed_origin
-from simplevoice.server.admission.places import NoPlaceError, Visitor
+from simplevoice.server.admission.places import NoPlaceError, Place, Visitor
 from simplevoice.server.keys import LIFECYCLE, LIVE, PLACES, TICKETS, TOKENS
 from simplevoice.server.opening import default_session
 
@@ -29,6 +26,23 @@ RETRY_AFTER = {"Retry-After": "5"}
 FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"
 OPEN_PATHS = ("/healthz", "/readyz")
 """Whoever looks after the daemon may call it by any name there."""
+
+
+class Admitted:
+    """A client that was let in, and by ``with`` keeps its place until it leaves."""
+
+    __slots__ = ("_client", "_place")
+
+    def __init__(self, client: Caller, place: Place) -> None:
+        self._client = client
+        self._place = place
+
+    def __enter__(self) -> Caller:
+        self._place.__enter__()
+        return self._client
+
+    def __exit__(self, *problem: object) -> None:
+        self._place.__exit__(*problem)
 
 
 @web.middleware
@@ -46,9 +60,8 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
     return await handler(request)
 
 
-@contextmanager
-def admit(request: web.Request) -> Iterator[Caller]:
-    """Let a client in for a conversation and keep its place until it is over, or raise the error that refuses it."""
+def admit(request: web.Request) -> Admitted:
+    """Let a client in, or raise the error that refuses it."""
     check_origin(request)
     phase = request.app[LIFECYCLE].phase
     if phase != "running":
@@ -62,8 +75,7 @@ def admit(request: web.Request) -> Iterator[Caller]:
         log.info("refused", why=f"{error.scope} full", address=client.address, client=client.name)
         refusal = web.HTTPServiceUnavailable if error.scope == "server" else web.HTTPTooManyRequests
         raise refusal(text=f"{error}\n", headers=RETRY_AFTER) from None
-    with place:
-        yield client
+    return Admitted(client, place)
 
 
 def check_origin(request: web.Request) -> str | None:

@@ -28,6 +28,8 @@ class NoPlaceError(BusyError):
 class Place:
     """One place, left behind by ``with``. For a moment two share it: who comes back, and who is replaced."""
 
+    __slots__ = ("_guests", "_keys", "_places", "_visitor")
+
     def __init__(self, places: "Places", visitor: Visitor, keys: tuple[tuple[Scope, str], ...]) -> None:
         self._places = places
         self._visitor = visitor

@@ -53,10 +53,9 @@ class TokenStore:
             return True
         return token is not None and self._names.get(token.digest) == token.name
 
-    async def until_revoked(self, token: Token | None) -> None:
-        """Wait until a client that was let in with this token would not be let in again."""
-        while self.welcomes(token):
-            await self._replaced.wait()
+    async def replaced(self) -> None:
+        """Wait until other tokens are in force."""
+        await self._replaced.wait()
 
     def find(self, text: str) -> Token | None:
         """Find the token that was presented, or None where there is no such token."""

@@ -4,7 +4,7 @@ import pytest
 
 from simplevoice.config import Config, TurnsConfig
 from simplevoice.errors import ClientError, ErrorCode
-from simplevoice.server.opening import TURN_PARAMETERS, check_opening, check_turns
+from simplevoice.server.opening import TURN_PARAMETERS, check_opening, with_turns
 from tests.fakes.client import with_changes
 
 
@@ -19,14 +19,16 @@ def test_a_missing_connection_id_is_the_clients_fault_unless_the_server_names_co
 
 
 def test_a_client_sets_the_times_of_its_own_turns() -> None:
-    turns = check_turns({"silence_ms": "800", "half_duplex": "true", "start_threshold": "0.7"}, TurnsConfig())
+    query = {"silence_ms": "800", "half_duplex": "true", "start_threshold": "0.7"}
+    turns = with_turns(query, Config()).turns
     assert (turns.silence_ms, turns.half_duplex, turns.start_threshold) == (800, True, 0.7)
     assert turns.tentative_ms == TurnsConfig().tentative_ms
 
 
 def test_what_is_the_operators_is_not_for_clients() -> None:
     assert "smart_turn" not in TURN_PARAMETERS
-    assert check_turns({"smart_turn": "false", "early_reply": "false"}, TurnsConfig()) == TurnsConfig()
+    config = Config()
+    assert with_turns({"smart_turn": "false", "early_reply": "false"}, config) is config
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,6 @@ def test_what_is_the_operators_is_not_for_clients() -> None:
 )
 def test_a_time_out_of_bounds_is_named(name: str, value: str, allowed: Any) -> None:
     with pytest.raises(ClientError) as refusal:
-        check_turns({name: value}, TurnsConfig())
+        with_turns({name: value}, Config())
     assert refusal.value.code is ErrorCode.INVALID_PARAMETER
     assert refusal.value.details == {"parameter": name, "allowed": allowed}

@@ -1,6 +1,7 @@
 """The read loop, against clients that ping, dawdle and flood."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from aiohttp import ClientWebSocketResponse, WSMessage, WSMsgType
 
 from simplevoice.config import Config, LimitsConfig
 from simplevoice.protocol import ErrorMessage, Ping, Pong
+from simplevoice.server.admission.stay import Stay
 from simplevoice.server.reading import MAX_REFUSED_IN_A_ROW, read
 from tests.fakes.client import connected
 from tests.fakes.engines import FakeEngines
@@ -72,6 +74,9 @@ async def write_for_ever(line: Line) -> None:
         await asyncio.sleep(0.001)
 
 
+STAY = Stay(idle_seconds=1.0, drain_seconds=1.0, ends_at=math.inf, quiet_since=0.0)
+
+
 class _Flood:
     """Has always another message, without ever waiting."""
 
@@ -105,20 +110,24 @@ async def test_a_flood_is_taken_in_turns_with_other_work(steps: list[int], messa
     async with connected(FakeEngines(), Config(limits=limits)) as client:
         await client.say('{"type":"audio_start","format":"pcm16","sample_rate":16000}')
         socket: Any = _Flood(message, 300)
-        assert await read(socket, client.connection, client.conversation, limits) == (1000, "")
+        assert await read(socket, client.connection, client.conversation, limits, STAY) == (1000, "")
         assert len(steps) >= 300
 
 
 async def test_a_client_is_not_idle_while_its_message_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = LimitsConfig(idle_timeout_seconds=0.01)
+    limits = LimitsConfig()
+    stay = Stay(1.0, 1.0, math.inf, quiet_since=0.0)
+    seen = []
     async with connected(FakeEngines(), Config(limits=limits)) as client:
 
         async def work(data: str | bytes) -> None:
-            await asyncio.sleep(0.02)
+            seen.append(stay.quiet_since)
 
         monkeypatch.setattr(client.conversation, "receive", work)
         socket: Any = _Flood(WSMessage(WSMsgType.TEXT, "{}", ""), 3)
-        assert await read(socket, client.connection, client.conversation, limits) == (1000, "")
+        assert await read(socket, client.connection, client.conversation, limits, stay) == (1000, "")
+    assert seen == [math.inf] * 2
+    assert 0.0 < stay.quiet_since < math.inf
 
 
 async def test_a_stream_is_free_of_the_rate(daemon: Start) -> None:

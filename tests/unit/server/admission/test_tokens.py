@@ -138,23 +138,30 @@ async def test_a_reload_takes_effect_when_it_is_committed(file: Path) -> None:
     assert store.welcomes(store.find(WEB))
 
 
-async def test_whoever_holds_a_token_learns_that_it_is_revoked(file: Path) -> None:
+async def test_a_token_is_good_until_it_is_revoked(file: Path) -> None:
     file.write_text(f"kitchen:{KITCHEN}\nweb:{WEB}\n")
     store = TokenStore()
-    anybody = asyncio.create_task(store.until_revoked(None))
-    await asyncio.sleep(0)
+    assert store.welcomes(None)
     await load(store, file)
-    await anybody
-    kitchen, web = (asyncio.create_task(store.until_revoked(store.find(text))) for text in (KITCHEN, WEB))
-    await asyncio.sleep(0)
+    assert not store.welcomes(None)
+    kitchen, web = store.find(KITCHEN), store.find(WEB)
     file.write_text(f"web:{WEB}\n")
     await load(store, file)
-    await kitchen
-    assert not web.done()
+    assert not store.welcomes(kitchen)
+    assert store.welcomes(web)
     await load(store, None)
-    await asyncio.sleep(0)
-    assert not web.done(), "where nobody is asked for a token, none is wrong"
-    web.cancel()
+    assert store.welcomes(web), "where nobody is asked for a token, none is wrong"
+
+
+async def test_who_waits_is_told_when_other_tokens_are_in_force(file: Path) -> None:
+    file.write_text(f"kitchen:{KITCHEN}\n")
+    store = TokenStore()
+    for _ in range(2):
+        waiting = asyncio.create_task(store.replaced())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await load(store, file)
+        await waiting
 
 
 async def test_ten_thousand_tokens_cost_as_much_as_one(file: Path) -> None:

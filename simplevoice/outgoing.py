@@ -1,0 +1,231 @@
+"""What is to be sent to one client: bounded, in order, and written by a task that is there only while it has work."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+CLOSE_NORMAL = 1000
+CLOSE_GOING_AWAY = 1001
+CLOSE_UNSUPPORTED_DATA = 1003
+CLOSE_POLICY = 1008
+CLOSE_INTERNAL_ERROR = 1011
+CLOSE_TRY_AGAIN_LATER = 1013
+
+MAX_QUEUED_MESSAGES = 256
+MAX_QUEUED_BYTES = 16 * 2**20
+DISCARDED_TURNS = 16
+"""Turns whose stragglers are still recognized; one is rarely more than a moment behind."""
+
+
+class Transport(Protocol):
+    """What a connection needs of a WebSocket."""
+
+    async def send_str(self, data: str) -> None:
+        """Send a text message."""
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary message."""
+
+    async def pong(self, message: bytes) -> None:
+        """Answer a ping of the WebSocket itself."""
+
+    async def close(self, *, code: int, message: bytes, drain: bool) -> object:
+        """Do the closing handshake. ``drain`` waits until the client took what was sent, before its reader is woken."""
+
+    def abort(self) -> None:
+        """Drop the connection with all that was not sent."""
+
+
+class Message(NamedTuple):
+    """A text message, and the binary one that belongs right behind it."""
+
+    text: str
+    payload: bytes | None
+    turn_id: str | None
+
+    @property
+    def size(self) -> int:
+        """Bytes, nearly: what is long is audio, as ASCII or binary."""
+        return len(self.text) + len(self.payload or b"")
+
+
+class _Pong(NamedTuple):
+    payload: bytes
+
+
+class _Line:
+    """Those who wait for room, one behind the other."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.head = asyncio.Lock()
+        self.moved = asyncio.Event()
+
+
+class Outgoing:
+    """The queue of one client. A sender waits while it is full.
+
+    A client that takes nothing for ``send_timeout`` seconds is closed. What is idle is small: most connections are.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_closing",
+        "_discarded",
+        "_line",
+        "_messages",
+        "_ping",
+        "_send_timeout",
+        "_transport",
+        "_writer",
+    )
+
+    def __init__(self, transport: Transport, send_timeout: float) -> None:
+        self._transport = transport
+        self._send_timeout = send_timeout
+        self._messages: deque[Message] | None = None
+        """None in place of an empty one."""
+        self._bytes = 0
+        self._ping: bytes | None = None
+        """What the last ping that was not answered yet carried."""
+        self._discarded: tuple[str, ...] = ()
+        self._line: _Line | None = None
+        self._closing: tuple[int, str] | None = None
+        self._writer: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._messages or ())
+
+    @property
+    def size(self) -> int:
+        """Of all that waits, bytes."""
+        return self._bytes
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will be taken."""
+        return self._closing is not None
+
+    async def put(self, message: Message) -> None:
+        """Queue a message, behind whoever waits for room. One of a turn that was discarded is dropped."""
+        if self._line is None and self._has_room(message):
+            self._append(message)
+            return
+        self._line = line = self._line or _Line()
+        line.length += 1
+        try:
+            async with line.head:
+                await self._wait_for_room(message, line.moved)
+                self._append(message)
+        finally:
+            line.length -= 1
+            if not line.length:
+                self._line = None
+
+    def pong(self, payload: bytes) -> None:
+        """Answer a ping of the WebSocket itself, before what is queued; only the last one that waits needs an answer.
+
+        RFC 6455 section 5.5.3. So whoever pings without end and takes nothing fills one place and no more.
+        """
+        self._ping = payload
+        self._work()
+
+    def discard(self, turn_id: str) -> None:
+        """Drop what is queued of a turn, and all that still comes of it."""
+        self._discarded = (*self._discarded, turn_id)[-DISCARDED_TURNS:]
+        kept = [message for message in self._messages or () if message.turn_id != turn_id]
+        self._messages = deque(kept) or None
+        self._bytes = sum(message.size for message in kept)
+        self._moved()
+
+    def begin_close(self, code: int, reason: str) -> None:
+        """Take nothing more, send what is queued, and close. The first call decides the code."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._moved()
+            self._work()
+
+    async def closing(self) -> None:
+        """Wait until the connection that begins to close is closed."""
+        if self._writer is not None:
+            await asyncio.shield(self._writer)
+
+    def _has_room(self, message: Message) -> bool:
+        if self._messages is None:
+            return True
+        return self._bytes + message.size <= MAX_QUEUED_BYTES and len(self._messages) < MAX_QUEUED_MESSAGES
+
+    async def _wait_for_room(self, message: Message, moved: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                while not (self.closed or self._has_room(message)):
+                    moved.clear()
+                    await moved.wait()
+        except TimeoutError:
+            self.begin_close(CLOSE_POLICY, "slow client")
+
+    def _append(self, message: Message) -> None:
+        if self.closed or message.turn_id in self._discarded:
+            return
+        if self._messages is None:
+            self._messages = deque()
+        self._messages.append(message)
+        self._bytes += message.size
+        self._work()
+
+    def _moved(self) -> None:
+        if self._line is not None:
+            self._line.moved.set()
+
+    def _work(self) -> None:
+        """See that a writer is there."""
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(), name="writer")
+
+    async def _write(self) -> None:
+        try:
+            while (message := self._next()) is not None:
+                async with asyncio.timeout(self._send_timeout):
+                    await self._send(message)
+        except TimeoutError:
+            self.begin_close(CLOSE_POLICY, "slow client")
+            self._transport.abort()  # else it would keep what was not sent until the client reads it
+        except ConnectionError:
+            self.begin_close(CLOSE_NORMAL, "")
+        except BaseException:
+            self.begin_close(CLOSE_INTERNAL_ERROR, "")
+            raise
+        finally:
+            if self._closing is None:
+                self._writer = None
+            else:
+                await self._close(*self._closing)
+
+    def _next(self) -> Message | _Pong | None:
+        if self._ping is not None:
+            pong, self._ping = _Pong(self._ping), None
+            return pong
+        if self._messages is None:
+            return None
+        message = self._messages.popleft()
+        self._messages = self._messages or None
+        self._bytes -= message.size
+        self._moved()
+        return message
+
+    async def _send(self, message: Message | _Pong) -> None:
+        if isinstance(message, _Pong):
+            await self._transport.pong(message.payload)
+            return
+        await self._transport.send_str(message.text)
+        if message.payload is not None:
+            await self._transport.send_bytes(message.payload)
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._messages, self._bytes = None, 0
+        self._moved()
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(self._send_timeout):
+                # Not drained: behind a client that takes nothing, the reader would not find out and go on for ever.
+                await self._transport.close(code=code, message=reason.encode(), drain=False)
