@@ -6,7 +6,8 @@ from simplevoice.outgoing import MAX_QUEUED_MESSAGES
 from simplevoice.protocol import Pong, ProcessingStarted
 from simplevoice.registry import Connection
 from tests.races.scene import rest
-from tests.unit.test_registry import Wire, connect
+from tests.unit.test_outgoing import Wire
+from tests.unit.test_registry import connect
 
 
 def message(turn: str) -> ProcessingStarted:

@@ -1,46 +1,12 @@
 import asyncio
-import json
 
 import pytest
 
 from simplevoice.caller import ANYBODY, Caller, Token
 from simplevoice.errors import ClientError, ErrorCode
-from simplevoice.outgoing import MAX_QUEUED_MESSAGES
 from simplevoice.protocol import Pong, ProcessingStarted
 from simplevoice.registry import Connection, ConnectionRegistry, ConnectionState
-
-
-class Wire:
-    """The other end: takes messages while it is open."""
-
-    def __init__(self) -> None:
-        self.taken: list[str | bytes] = []
-        self.closed: tuple[int, bytes] | None = None
-        self.open = asyncio.Event()
-        self.open.set()
-        self.failure: Exception | None = None
-        self.aborted = False
-
-    async def send_str(self, data: str) -> None:
-        await self._take(json.loads(data)["type"])
-
-    async def send_bytes(self, data: bytes) -> None:
-        await self._take(data)
-
-    async def _take(self, data: str | bytes) -> None:
-        await self.open.wait()
-        if self.failure:
-            raise self.failure
-        self.taken.append(data)
-
-    async def pong(self, message: bytes) -> None:
-        await self._take(b"pong " + message)
-
-    async def close(self, *, code: int, message: bytes, drain: bool) -> None:
-        self.closed = (code, message)
-
-    def abort(self) -> None:
-        self.aborted = True
+from tests.unit.test_outgoing import Wire
 
 
 class Conversation:
@@ -76,103 +42,6 @@ def connect(
 
 def started(turn: str) -> ProcessingStarted:
     return ProcessingStarted(turn_id=turn, message="")
-
-
-async def test_messages_leave_in_order_with_their_payload_right_behind() -> None:
-    wire = Wire()
-    connection = connect(wire)
-    await connection.send(Pong())
-    await connection.send(started("t"), b"chunk", "t")
-    await connection.send(Pong())
-    await connection.close()
-    assert wire.taken == ["pong", "processing_started", b"chunk", "pong"]
-    assert wire.closed == (1000, b"")
-
-
-async def test_the_first_close_decides_and_nothing_is_taken_after_it() -> None:
-    wire = Wire()
-    connection = connect(wire)
-    await asyncio.gather(connection.close(1008, "replaced"), connection.close(1000, "late"))
-    await connection.send(Pong())
-    assert wire.closed == (1008, b"replaced")
-    assert wire.taken == []
-
-
-async def test_a_discarded_turn_says_nothing_more() -> None:
-    wire = Wire()
-    wire.open.clear()
-    connection = connect(wire)
-    await connection.send(Pong())  # the writer holds this one
-    await asyncio.sleep(0)
-    await connection.send(started("old"), None, "old")
-    await connection.send(started("new"), b"new", "new")
-    connection.discard("old")
-    await connection.send(started("old"), b"old", "old")
-    wire.open.set()
-    await connection.close()
-    assert wire.taken == ["pong", "processing_started", b"new"]
-
-
-async def test_a_full_queue_makes_the_sender_wait() -> None:
-    wire = Wire()
-    wire.open.clear()
-    connection = connect(wire)
-    for _ in range(MAX_QUEUED_MESSAGES + 1):  # and one that the writer holds
-        await connection.send(Pong())
-        await asyncio.sleep(0)
-    waiting = asyncio.create_task(connection.send(Pong()))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    wire.open.set()
-    await waiting
-    await connection.close()
-    assert len(wire.taken) == MAX_QUEUED_MESSAGES + 2
-
-
-async def test_a_message_larger_than_the_bound_goes_alone() -> None:
-    wire = Wire()
-    connection = connect(wire)
-    large = bytes(20 * 2**20)
-    await connection.send(started("t"), large, "t")
-    await connection.close()
-    assert wire.taken == ["processing_started", large]
-
-
-async def test_a_client_that_takes_nothing_is_closed() -> None:
-    wire = Wire()
-    wire.open.clear()
-    connection = connect(wire, send_timeout=0.05)
-    for _ in range(MAX_QUEUED_MESSAGES + 5):
-        await connection.send(Pong())
-    await connection.close()
-    assert wire.closed == (1008, b"slow client")
-    assert wire.aborted
-
-
-async def test_of_the_pings_that_wait_the_last_is_answered_before_what_is_queued() -> None:
-    wire = Wire()
-    wire.open.clear()
-    connection = connect(wire)
-    await connection.send(started("t"))  # the writer holds this one
-    await asyncio.sleep(0)
-    await connection.send(Pong())
-    for number in range(1000):
-        connection.pong(b"%d" % number)
-    wire.open.set()
-    await connection.close()
-    assert wire.taken == ["processing_started", b"pong 999", "pong"]
-    assert not wire.aborted
-
-
-async def test_a_lost_client_ends_the_writer_and_frees_senders() -> None:
-    wire = Wire()
-    wire.failure = ConnectionResetError("gone")
-    connection = connect(wire)
-    await connection.send(Pong())
-    await connection.close()
-    assert connection.closed
-    await connection.send(Pong())
-    assert wire.taken == []
 
 
 async def test_the_conversation_is_stopped_while_it_can_still_speak() -> None:
