@@ -54,6 +54,21 @@ VAD_UPDATE_SECONDS = 0.2
 class Conversation:
     """One client's conversation."""
 
+    __slots__ = (
+        "_config",
+        "_connection",
+        "_context",
+        "_history",
+        "_microphone",
+        "_moved",
+        "_receiving",
+        "_settings",
+        "_stopped",
+        "_turns",
+        "_unheard",
+        "_vad_updated",
+    )
+
     def __init__(
         self,
         connection: Connection,
@@ -69,7 +84,6 @@ class Conversation:
         self._settings = settings
         self._config = config
         self._history = history
-        self._audio_allowed = audio_allowed(config.limits)
         self._context = TurnContext(
             connection,
             lender,
@@ -77,12 +91,12 @@ class Conversation:
             history,
             observation,
             turnstile,
-            self._audio_allowed,
+            audio_allowed(config.limits),
             settings.audio_transport,
         )
-        self._moved = asyncio.Event()
-        """Set when ``_busy`` may have changed."""
-        self._turns = TurnQueue(connection.id, config.limits, self._moved.set)
+        self._moved: asyncio.Event | None = None
+        """Set when ``_busy`` may have changed, for who waits for that."""
+        self._turns = TurnQueue(connection.id, config.limits, self._note_move)
         self._microphone = Microphone(self, settings.turn_detection, lender, config)
         self._stopped = False
         self._receiving = 0
@@ -122,7 +136,7 @@ class Conversation:
             await self._refuse(error)
         finally:
             self._receiving -= 1
-            self._moved.set()
+            self._note_move()
 
     async def _refuse(self, error: SimpleVoiceError) -> None:
         log.info("message_refused", connection_id=self._connection.id, code=error.code, error=str(error))
@@ -139,9 +153,14 @@ class Conversation:
 
     async def finish(self) -> None:
         """Wait until no turn is in progress or waiting, and nobody is in the middle of an utterance."""
+        self._moved = self._moved or asyncio.Event()
         while self._busy:
             self._moved.clear()
             await self._moved.wait()
+
+    def _note_move(self) -> None:
+        if self._moved is not None:
+            self._moved.set()
 
     @property
     def _busy(self) -> bool:
@@ -197,7 +216,7 @@ class Conversation:
 
     def sent(self, audio_ms: int) -> None:
         """Count what came by its length, silence too: it is decoded and listened to. Raises RateLimitedError."""
-        self._audio_allowed.take(audio_ms)
+        self._context.audio_allowed.take(audio_ms)
 
     def stream_dropped(self) -> None:
         """Forget what was not heard yet of a stream that is no more."""

@@ -1,7 +1,7 @@
 """What conversations remember: in memory only, bounded in turns, sessions and idle time."""
 
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,8 +21,11 @@ class Exchange:
 class History:
     """The exchanges of one conversation, oldest first."""
 
+    __slots__ = ("_exchanges", "_max_turns")
+
     def __init__(self, max_turns: int) -> None:
-        self._exchanges: deque[Exchange] = deque(maxlen=max_turns)
+        self._exchanges: list[Exchange] = []
+        self._max_turns = max_turns
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -33,6 +36,7 @@ class History:
         """Remember a turn; the oldest is forgotten when there are too many."""
         exchange = Exchange(user, assistant)
         self._exchanges.append(exchange)
+        del self._exchanges[: max(0, len(self._exchanges) - self._max_turns)]
         return exchange
 
     def give_up(self) -> None:

@@ -15,6 +15,8 @@ from simplevoice.types import INPUT_SAMPLE_RATE, InputFormat, TurnDetection
 class Microphone:
     """The streams of one connection. What is wrong with a stream is told once, as SimpleVoiceError."""
 
+    __slots__ = ("_config", "_detects", "_failed", "_lender", "_stream", "_taker")
+
     def __init__(self, taker: TurnTaker, turn_detection: TurnDetection, lender: Lender, config: Config) -> None:
         self._taker = taker
         self._detects = turn_detection == "server_vad"

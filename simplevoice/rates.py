@@ -6,6 +6,7 @@ that is ours, the monotonic one, so that setting the wall clock gives nobody mor
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from pyrate_limiter import GCRA, Rate
 
@@ -20,11 +21,12 @@ _PERIODS = 1000
 class Allowance:
     """So many units a period, sustained, and ``burst`` of them at once."""
 
+    __slots__ = ("_clock", "_rates", "_state")
+
     def __init__(
         self, units: float, seconds: float, *, burst: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        limit, interval_ms = round(units * _PERIODS), round(seconds * 1000 * _PERIODS)
-        self._rates = [Rate(max(1, limit), interval_ms, burst=max(1, round(burst)))]
+        self._rates = _rates(units, seconds, burst)
         self._state = _ALGORITHM.initial(self._rates)
         self._clock = clock
 
@@ -34,6 +36,13 @@ class Allowance:
         self._state, decision = _ALGORITHM.step(self._rates, self._state, now_ms, units)
         if not decision.allowed:
             raise RateLimitedError(f"{units} more of {self._rates[0]}", retry_after_ms=decision.retry_after_ms)
+
+
+@lru_cache(maxsize=64)
+def _rates(units: float, seconds: float, burst: float) -> list[Rate]:
+    """Make what the library wants; all connections under the same limits share it."""
+    limit, interval_ms = round(units * _PERIODS), round(seconds * 1000 * _PERIODS)
+    return [Rate(max(1, limit), interval_ms, burst=max(1, round(burst)))]
 
 
 def turns_allowed(limits: LimitsConfig) -> Allowance:

@@ -1,7 +1,6 @@
 """The turns of one connection: one in progress, a few that wait behind it, and the one before, which may still play."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
@@ -18,11 +17,13 @@ MAX_WAITING = 2
 class TurnQueue:
     """Runs the turns one after the other; calls ``moved`` when none is left."""
 
+    __slots__ = ("_allowed", "_last", "_moved", "_name", "_prepared", "_turns", "_worker")
+
     def __init__(self, name: str, limits: LimitsConfig, moved: Callable[[], object]) -> None:
         self._name = name
         self._moved = moved
         self._allowed = turns_allowed(limits)
-        self._turns: deque[Turn] = deque()
+        self._turns: list[Turn] = []
         """The turn in progress, and behind it those that wait."""
         self._last: Turn | None = None
         """The turn before, whose reply the client may still be playing."""
@@ -117,4 +118,4 @@ class TurnQueue:
             await turn.wait()
             self._last = turn
             if self._turns and self._turns[0] is turn:
-                self._turns.popleft()
+                del self._turns[0]

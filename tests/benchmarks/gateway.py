@@ -33,7 +33,7 @@ async def run(scale: float = 1.0) -> Result:
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(Subject.running("tests.benchmarks.free_daemon", settings=SETTINGS))
         echo = await stack.enter_async_context(Subject.running("tests.benchmarks.echo", settings={}))
-        wire = await established(ours.url)
+        wire = await established(ours.url, number=0)
         stack.callback(wire.hang_up)
         floor = await Wire.open(echo.url)
         stack.callback(floor.hang_up)
@@ -48,11 +48,11 @@ async def run(scale: float = 1.0) -> Result:
         samples = await _measured(
             _opening(ours.url, established), _opening(echo.url, Wire.open), round(OPENINGS * scale)
         )
-        result.rows.append(Row("opening to `connectionestablished`", "ms", *samples, MOST))
+        result.rows.append(Row("opening to `connection_established`", "ms", *samples, MOST))
     return result
 
 
-async def established(url: str, number: int = 0) -> Wire:
+async def established(url: str, number: int = 1) -> Wire:
     """Open a conversation, up to its first message."""
     wire = await Wire.open(url, connection_id=f"bench-{number}", language="en", audio_format="pcm16")
     await wire.receive()
