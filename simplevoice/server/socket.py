@@ -25,6 +25,11 @@ class ClientSocket(CountingSocket):
             protocols=protocols,
         )
 
+    @property
+    def drained(self) -> bool:
+        """Whether nothing that was sent before is still held here."""
+        return self._transport is not None and not self._transport.get_write_buffer_size()
+
     def abort(self) -> None:
         """Drop the connection with all that was not sent."""
         if self._transport is not None:

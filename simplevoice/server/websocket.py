@@ -117,17 +117,17 @@ async def _converse(
             turnstile=app[SERVICE].turnstile,
         )
         connection.owner = conversation
-        log.info(
-            "connected",
-            connection_id=connection.id,
-            session_id=connection.session_id,
-            client=connection.client.name,
-            address=connection.client.address,
-        )
         stay = app[STAYS].begin(connection, config.limits)
         code, reason = CLOSE_NORMAL, ""
         try:
             await connection.send(_established(connection, settings, config))
+            log.info(
+                "connected",
+                connection_id=connection.id,
+                session_id=connection.session_id,
+                client=connection.client.name,
+                address=connection.client.address,
+            )
             code, reason = await read(socket, connection, conversation, config.limits, stay)
         except Exception:
             log.exception("connection_crashed", connection_id=connection.id)

@@ -38,6 +38,10 @@ class FakeClient:
         self.performance = Performance()
         self.reports: list[TurnReport] = []
 
+    @property
+    def drained(self) -> bool:
+        return self.reading.is_set()
+
     async def send_str(self, data: str) -> None:
         await self.reading.wait()
         async with self._arrived:

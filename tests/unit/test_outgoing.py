@@ -1,13 +1,16 @@
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 
-from simplevoice.outgoing import DISCARDED_TURNS, MAX_QUEUED_MESSAGES, Message, Outgoing
+from simplevoice.outgoing import AT_ONCE_BYTES, DISCARDED_TURNS, MAX_QUEUED_MESSAGES, Message, Outgoing
 
 
 class Wire:
     """The other end: takes messages while it is open."""
+
+    drained = False
 
     def __init__(self) -> None:
         self.taken: list[str | bytes] = []
@@ -195,3 +198,47 @@ async def test_a_broken_transport_closes_and_is_told() -> None:
     with pytest.raises(RuntimeError, match="broken"):
         await outgoing.closing()
     assert wire.closed == (1011, b"")
+
+
+async def test_what_finds_nothing_before_it_is_written_at_once() -> None:
+    wire = Wire()
+    wire.drained = True
+    outgoing = Outgoing(wire, 5.0)
+    before = asyncio.all_tasks()
+    await outgoing.put(message("t", b"chunk"))
+    await outgoing.put(message("t", bytes(AT_ONCE_BYTES)))
+    assert wire.taken == ["turn", b"chunk"], "a large message waits for its writer"
+    await outgoing.put(PONG)
+    assert wire.taken == ["turn", b"chunk"], "and is not overtaken"
+    assert len(asyncio.all_tasks() - before) == 1
+    outgoing.discard("t")
+    await close(outgoing)
+    assert wire.taken == ["turn", b"chunk", "pong"]
+
+
+async def test_who_writes_at_once_is_not_overtaken_and_others_are_not_forgotten() -> None:
+    wire = Wire()
+    wire.drained = True
+    wire.open.clear()
+    outgoing = Outgoing(wire, 5.0)
+    first = asyncio.create_task(outgoing.put(message("first")))
+    await asyncio.sleep(0)
+    await outgoing.put(PONG)
+    outgoing.pong(b"")
+    wire.open.set()
+    await first
+    await close(outgoing)
+    assert wire.taken == ["turn", b"pong ", "pong"]
+
+
+@pytest.mark.parametrize(("failure", "code"), [(ConnectionResetError("gone"), 1000), (RuntimeError("broken"), 1011)])
+async def test_what_goes_wrong_at_once_closes(failure: Exception, code: int) -> None:
+    wire = Wire()
+    wire.drained = True
+    wire.failure = failure
+    outgoing = Outgoing(wire, 5.0)
+    with suppress(RuntimeError):
+        await outgoing.put(PONG)
+    assert outgoing.closed
+    await outgoing.closing()
+    assert wire.closed == (code, b"")
