@@ -236,7 +236,7 @@ async def test_a_client_that_stops_reading_loses_its_connection_and_holds_nothin
     await until_true(lambda: len(app[REGISTRY]))
     (connection,) = app[REGISTRY]
     await until_true(lambda: connection.closed)
-    assert connection._closing == (1008, "slow client")
+    assert connection._outgoing._closing == (1008, "slow client")
     await emptied(service)
     server: Any = service.http.server
     client.socket.close()

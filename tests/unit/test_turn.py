@@ -123,6 +123,7 @@ async def test_an_engine_that_hangs_ends_in_a_timeout(stage: str) -> None:
         await client.say(wav())
         told = await client.next(ErrorMessage)
         assert told.error_code is ErrorCode.TURN_TIMEOUT
+        await client.conversation.finish()
         assert fakes.running == 0
         gate.opened.set()
         await client.say(TextMessage(text="again"))

@@ -160,7 +160,7 @@ async def test_who_does_not_answer_to_the_close_is_left_behind(daemon: Start, mo
     async def close(*_: Any) -> None:
         await never.wait()
 
-    monkeypatch.setattr(connection, "close", close)
+    monkeypatch.setattr(type(connection), "close", close)
     await close_all(service.app)
     monkeypatch.undo()
     await line.socket.close()

@@ -120,10 +120,10 @@ async def test_a_client_is_not_idle_while_its_message_is_worked_on(monkeypatch: 
     seen = []
     async with connected(FakeEngines(), Config(limits=limits)) as client:
 
-        async def work(data: str | bytes) -> None:
+        async def work(*_: object) -> None:
             seen.append(stay.quiet_since)
 
-        monkeypatch.setattr(client.conversation, "receive", work)
+        monkeypatch.setattr(type(client.conversation), "receive", work)
         socket: Any = _Flood(WSMessage(WSMsgType.TEXT, "{}", ""), 3)
         assert await read(socket, client.connection, client.conversation, limits, stay) == (1000, "")
     assert seen == [math.inf] * 2
