@@ -1,5 +1,6 @@
 """What every engine has in common: loaded once, shared by all connections, honest about its state."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -70,3 +71,11 @@ class Engine(ABC):
     @abstractmethod
     def health(self) -> EngineHealth:
         """The state now, without asking anybody."""
+
+
+def shut_down(pool: Executor, seconds: float) -> bool:
+    """End a pool of threads; False when one of them hangs for so long, and is left behind with all it holds. Blocks."""
+    ending = threading.Thread(target=pool.shutdown, daemon=True)
+    ending.start()
+    ending.join(seconds)
+    return not ending.is_alive()

@@ -80,11 +80,17 @@ class AudioError(SimpleVoiceError):
 
 
 class EngineError(SimpleVoiceError):
-    """An engine failed at its work. The same may succeed in ``retry_in`` seconds; None where that is not expected."""
+    """An engine failed at its work. The same may succeed in ``retry_in`` seconds; None where that is not expected.
 
-    def __init__(self, message: str, *, code: ErrorCode | None = None, retry_in: float | None = None) -> None:
+    ``broken`` says that the engine itself may be, not what it was given: that should be found out at once.
+    """
+
+    def __init__(
+        self, message: str, *, code: ErrorCode | None = None, retry_in: float | None = None, broken: bool = False
+    ) -> None:
         super().__init__(message, code=code)
         self.retry_in = retry_in
+        self.broken = broken
 
 
 class TranscriptionError(EngineError):

@@ -2,15 +2,18 @@
 
 - An engine that failed soon, for a reason that passes, is asked once more at once.
 - Then the next one is asked. Each has a breaker: after failures in a row it comes behind those that work, so that a
-  dead one costs no turn any time. Probes in the background find out when it is back.
+  dead one costs no turn any time. Probes in the background find out when it is back; an engine of this process that
+  fails them too is loaded anew.
 - Nobody is left unasked. Where all are down each gets its chance, so that a turn works as soon as any engine does.
 """
 
 import asyncio
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
@@ -27,6 +30,12 @@ log = structlog.get_logger(__name__)
 
 QUICK_SECONDS = 1.0
 """Only what failed so soon, its pause included, is tried again: there must be time left for somebody else."""
+
+LOAD_ANEW_SECONDS = 600.0
+"""What loading an engine anew did not heal, doing so again does not soon; and what hangs keeps its memory."""
+
+LOADING_SECONDS = 5.0
+"""A turn waits so long for an engine that is being loaded anew, if it has nobody else."""
 
 E = TypeVar("E", bound=Engine)
 T = TypeVar("T")
@@ -55,6 +64,9 @@ class Failover(Engine, Generic[E]):
         self.name = engines[0].name
         self._clock = clock
         self._sleep = sleep
+        self._loaded_anew: dict[E, float] = {}
+        """When, on the clock."""
+        self._being_loaded: dict[E, asyncio.Event] = {}
         self._members = [
             Member(engine, Guard(engine.name, Breaker(failures, retry_seconds, clock), sleep=sleep))
             for engine in engines
@@ -137,6 +149,7 @@ class Failover(Engine, Generic[E]):
             member.guard.watch(partial(self._probe, member.engine))
         failure: EngineError | None = None
         for member in self._able(language):
+            await self._there(member.engine)
             try:
                 return member, await self._twice(partial(ask, member.engine))
             except EngineError as error:
@@ -157,14 +170,46 @@ class Failover(Engine, Generic[E]):
         return await ask()
 
     def _note_failure(self, member: Member[E], error: EngineError) -> None:
-        dead = not member.engine.health().usable
+        dead = error.broken or not member.engine.health().usable
         member.guard.fail(error, partial(self._probe, member.engine), dead=dead)
 
     async def _probe(self, engine: E) -> None:
-        """Find out whether an engine works; one that died is loaded anew."""
-        if not engine.health().usable:
-            await engine.load()
+        """Find out whether an engine works. One that died, or that fails in this process, is loaded anew."""
+        if engine.health().usable:
+            try:
+                await self._try(engine)
+            except EngineError as error:
+                if not self._may_load_anew(engine):
+                    raise
+                log.warning("engine_loaded_anew", engine=engine.name, problem=str(error))
+            else:
+                return
+        await self._load_anew(engine)
         await self._try(engine)
+
+    async def _load_anew(self, engine: E) -> None:
+        self._being_loaded[engine] = loaded = asyncio.Event()
+        try:
+            await engine.close()
+            await engine.load()
+        finally:
+            del self._being_loaded[engine]
+            loaded.set()
+
+    async def _there(self, engine: E) -> None:
+        """Wait for an engine that is being loaded anew. It is asked last: nobody else could do the work."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOADING_SECONDS):
+                if loaded := self._being_loaded.get(engine):
+                    await loaded.wait()
+
+    def _may_load_anew(self, engine: E) -> bool:
+        """Whether an engine runs in threads of this process, and was not loaded anew lately. If so, it will be."""
+        now = self._clock()
+        if not engine.workers or now < self._loaded_anew.get(engine, -math.inf) + LOAD_ANEW_SECONDS:
+            return False
+        self._loaded_anew[engine] = now
+        return True
 
     def _able(self, language: Language) -> list[Member[E]]:
         """List who can work in a language, in the order in which they are asked now."""

@@ -5,40 +5,25 @@ slot that knows it: then only the new words are read before the first one of the
 """
 
 import asyncio
-import os
-import shutil
-import threading
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Executor
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import msgspec
 import structlog
-import xllamacpp
 
 from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import ModelError, ReplyError
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
+from simplevoice.llm.llama_cpp import LlamaCpp, use_gpu
 from simplevoice.llm.prompts import EXAMPLES, system_prompt
-from simplevoice.llm.slots import Slot, Slots
 from simplevoice.models.catalog import find
 from simplevoice.models.store import ModelStore, ensure_llm
 from simplevoice.types import LANGUAGES, Language
 
 log = structlog.get_logger(__name__)
-
-SILENT = -1
-"""Below llama.cpp's least verbosity: it writes to standard error, where the daemon's JSON logs are."""
-
-BATCH_TOKENS = {"cpu": 128, "gpu": 512}
-"""Read in one go, and then it can be stopped: a second or so on a slow CPU."""
-
-CACHE_REUSE_TOKENS = 16
-"""Least run of known tokens that is moved instead of read again, when the oldest turn fell out of the history."""
 
 WARM_UP_SECONDS = 60.0
 
@@ -59,7 +44,7 @@ class LlamaModel(LanguageModel):
     def __init__(self, config: LlmConfig, models: ModelsConfig) -> None:
         self._config = config
         self._store = ModelStore(models)
-        self._llama: _Llama | None = None
+        self._llama: LlamaCpp | None = None
         self._loading = asyncio.Lock()
         self._health = EngineHealth(self.name, "stopped", config.model)
         self._languages = frozenset(LANGUAGES)
@@ -102,9 +87,9 @@ class LlamaModel(LanguageModel):
         """Stop all replies and free the memory."""
         async with self._loading:
             llama, self._llama = self._llama, None
+            self._set_state("stopped")
             if llama is not None:
                 await asyncio.to_thread(llama.close)
-            self._set_state("stopped")
 
     @property
     def workers(self) -> Sequence[Executor]:
@@ -122,7 +107,7 @@ class LlamaModel(LanguageModel):
             async with asyncio.timeout_at(deadline):
                 slot = await llama.slots.take(messages)
         except TimeoutError:
-            raise ReplyError(f"llama had no slot free within {seconds:g} s") from None
+            raise llama.late(f"had no slot free within {seconds:g} s", seconds) from None
         stream = llama.start(slot, self._request(messages, self._config.max_tokens))
         pieces = 0
         try:
@@ -130,12 +115,14 @@ class LlamaModel(LanguageModel):
                 yield TextChunk(piece, self.name)
                 pieces += 1
                 deadline = loop.time() + seconds
+        except TimeoutError:
+            raise llama.late("gave no text in time", seconds) from None
         finally:
             stream.stop()
         if not pieces:
             raise ReplyError("llama gave no text")
 
-    async def _read(self, llama: "_Llama", prompt: str) -> None:
+    async def _read(self, llama: LlamaCpp, prompt: str) -> None:
         """Let a slot read a system prompt."""
         messages = [ChatMessage("system", prompt), ChatMessage("user", "Hello.")]
         stream = llama.start(await llama.slots.take(messages), self._request(messages, max_tokens=1))
@@ -143,6 +130,8 @@ class LlamaModel(LanguageModel):
             deadline = asyncio.get_running_loop().time() + WARM_UP_SECONDS
             while await stream.next(deadline) is not None:
                 pass
+        except TimeoutError:
+            raise llama.late("did not warm up in time", WARM_UP_SECONDS) from None
         finally:
             stream.stop()
 
@@ -161,11 +150,11 @@ class LlamaModel(LanguageModel):
             **(SAMPLING_BY_EXAMPLES if self._by_examples else {}),
         }
 
-    def _open(self) -> "_Llama":
+    def _open(self) -> LlamaCpp:
         """Find the weights and load them. Blocks."""
-        gpu = _use_gpu(self._config.gpu)
+        gpu = use_gpu(self._config.gpu)
         name, path, detail = self._weights(gpu)
-        llama = _Llama(path, self._config, gpu)
+        llama = LlamaCpp(path, self._config, gpu)
         self._health = EngineHealth(self.name, "ready", name, "gpu" if gpu else "cpu", detail)
         return llama
 
@@ -189,143 +178,3 @@ class LlamaModel(LanguageModel):
 
     def _set_state(self, state: EngineState, detail: str | None = None) -> None:
         self._health = EngineHealth(self.name, state, self._config.model, detail=detail)
-
-
-class _Llama:
-    """A loaded model and the threads that follow its replies."""
-
-    def __init__(self, path: Path, config: LlmConfig, gpu: bool) -> None:
-        """Load the model. Blocks. Raises ModelError."""
-        self.slots = Slots(config.slots)
-        self._server = _serve(path, config, gpu)
-        self.threads = ThreadPoolExecutor(config.slots, thread_name_prefix="llama")
-        self._streams: set[_Stream] = set()
-
-    def start(self, slot: Slot, request: dict[str, Any]) -> "_Stream":
-        """Begin a reply in a slot, which is given back when llama.cpp is done with it. Raises ReplyError."""
-        if self._server is None:
-            raise ReplyError("llama was closed")
-        loop = asyncio.get_running_loop()
-        stream = _Stream(loop, request["max_tokens"])
-        self._streams.add(stream)
-
-        def end(_: asyncio.Future[None]) -> None:
-            self._streams.discard(stream)
-            self.slots.give_back(slot)
-
-        running = loop.run_in_executor(self.threads, stream.run, self._server, request | {"id_slot": slot.number})
-        running.add_done_callback(end)
-        return stream
-
-    def close(self) -> None:
-        """Stop all replies, wait for their threads and free the model. Blocks."""
-        for stream in tuple(self._streams):
-            stream.stop()
-        self.threads.shutdown()
-        self._server = None  # llama.cpp ends its own threads when the last reference goes
-
-
-class _Stream:
-    """One reply, carried from the thread that follows llama.cpp to the event loop."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, max_tokens: int) -> None:
-        self._loop = loop
-        # llama.cpp can't be slowed down, so there is room for all: a piece is a token at least, and the end is two.
-        self._items: asyncio.Queue[str | ReplyError | None] = asyncio.Queue(max_tokens + 2)
-        self._stopped = threading.Event()
-
-    async def next(self, deadline: float) -> str | None:
-        """Return the next piece of text, None at the end. Raises ReplyError, also at the deadline (loop time)."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                item = await self._items.get()
-        except TimeoutError:
-            raise ReplyError("llama gave no text in time") from None
-        if isinstance(item, ReplyError):
-            raise item
-        if item is None and self._stopped.is_set():
-            raise ReplyError("llama was closed in the middle of the reply")
-        return item
-
-    def stop(self) -> None:
-        """Want no more: llama.cpp stops after the token, or the batch of the prompt, that it is at."""
-        self._stopped.set()
-
-    def run(self, server: xllamacpp.Server, request: dict[str, Any]) -> None:
-        """Follow the reply to its end. Blocks."""
-        try:
-            server.handle_chat_completions(request, self._take)
-        except (ValueError, RuntimeError) as error:
-            self._put(ReplyError(f"llama.cpp refused the request: {error}"))
-        finally:
-            self._put(None)
-
-    def _take(self, chunk: dict[str, Any]) -> bool:
-        """Pass the text of a chunk on; True stops the reply."""
-        if times := chunk.get("timings"):
-            log.debug("llama_reply", known=times["cache_n"], read=times["prompt_n"], written=times["predicted_n"])
-        if "error" in chunk:
-            self._put(ReplyError(f"llama.cpp failed: {chunk['error'].get('message')}"))
-            return True
-        for choice in chunk.get("choices", ()):
-            if text := choice["delta"].get("content"):
-                self._put(text)
-        return self._stopped.is_set()
-
-    def _put(self, item: str | ReplyError | None) -> None:
-        with suppress(RuntimeError):  # the loop was closed: nobody listens any more
-            self._loop.call_soon_threadsafe(self._items.put_nowait, item)
-
-
-def _serve(path: Path, config: LlmConfig, gpu: bool) -> xllamacpp.Server:
-    """Load a model into llama.cpp's server, which is then called in the process.
-
-    It can't be had without an HTTP listener. This one listens on a Unix socket in a folder of our own, which goes
-    away at once: nobody can reach it.
-    """
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.verbosity = SILENT
-    params.n_parallel = config.slots
-    params.n_ctx = config.slots * config.context_tokens
-    params.n_batch = params.n_ubatch = BATCH_TOKENS["gpu" if gpu else "cpu"]
-    params.n_cache_reuse = CACHE_REUSE_TOKENS
-    params.cache_ram_mib = 0
-    params.n_threads_http = 1
-    params.endpoint_slots = params.ui = False
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads or _default_threads()
-    params.fit_params = gpu
-    if not gpu:
-        params.n_gpu_layers = 0
-        params.no_kv_offload = params.no_op_offload = True
-    folder = mkdtemp(prefix="simplevoice-")
-    params.hostnames = [str(Path(folder, "llama.sock"))]
-    try:
-        return xllamacpp.Server(params)
-    except RuntimeError as error:
-        raise ModelError(f"llama.cpp can't load {path.name}: {error}") from error
-    finally:
-        shutil.rmtree(folder)
-
-
-def _default_threads() -> int:
-    """Half of the cores.
-
-    Its threads wait for each other after every step, spinning. With as many as there are cores, any other work, such
-    as recognition for somebody else, holds all of them up: four replies beside Whisper then take up to a minute on two
-    cores, and 1.3 s with one thread, which alone makes the first clause only some 20 ms later.
-    """
-    return min(8, max(1, (os.cpu_count() or 1) // 2))
-
-
-def _use_gpu(wanted: str) -> bool:
-    """Tell whether to use a GPU. Raises ModelError when it is wanted and there is none."""
-    if wanted == "off":
-        return False
-    found = any(
-        device["type"] == xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_GPU
-        for device in xllamacpp.get_device_info()
-    )
-    if wanted == "on" and not found:
-        raise ModelError("llama.cpp sees no GPU; its wheels for CUDA, ROCm and Vulkan are not those of the index")
-    return found

@@ -24,7 +24,7 @@ from faster_whisper.tokenizer import Tokenizer
 from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig, SttConfig
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engine import EngineHealth, EngineState, shut_down
 from simplevoice.errors import EngineError, SimpleVoiceError, TranscriptionError, WeightsUnavailableError
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore
@@ -55,6 +55,9 @@ DOUBTED = -0.8
 
 HOPELESS = 0.6
 """Above this no-speech probability a quick pass that got lost is not repeated: noise, and seconds of work."""
+
+CLOSE_SECONDS = 30.0
+"""What still runs so long after the last call hangs: a step takes a few seconds at most."""
 
 BEAM = 5
 """Of the thorough pass: it helps with single Arabic words, and takes up to twice the time."""
@@ -218,7 +221,7 @@ class WhisperTranscriber(Transcriber):
             raise TranscriptionError(f"whisper took longer than {self._config.timeout_seconds:g} s") from None
         except (RuntimeError, ValueError) as error:  # what CTranslate2 raises, such as for want of GPU memory
             self._trouble = f"whisper failed: {error}"
-            raise TranscriptionError(self._trouble) from error
+            raise TranscriptionError(self._trouble, broken=True) from error
         finally:
             self._asked -= 1
             abandoned.set()
@@ -306,7 +309,9 @@ def _load_on(device: str, folder: Path, config: SttConfig, note: str | None = No
 
 def _unload(loaded: _Loaded) -> None:
     """Wait for what is running, and give the memory back to the system; glibc alone would keep it. Blocks."""
-    loaded.threads.shutdown()
+    if not shut_down(loaded.threads, CLOSE_SECONDS):
+        log.error("whisper_hangs", effect="its memory is not given back")
+        return
     loaded.recognizer.unload()
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):

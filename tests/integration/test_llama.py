@@ -186,3 +186,73 @@ async def test_it_writes_nothing_frees_its_memory_and_lets_the_process_end(end: 
     async with asyncio.timeout(28):
         written = await program.communicate()
     assert (program.returncode, *written) == (0, b"", b"")
+
+
+HANG = """
+import asyncio, ctypes, os, signal, threading
+from pathlib import Path
+import msgspec, structlog
+from simplevoice.config import LlmConfig, ModelsConfig
+from simplevoice.errors import ReplyError
+from simplevoice.llm import llama_cpp
+from simplevoice.llm.llama import LlamaModel
+from simplevoice.llm.policy import ReplyPolicy
+from simplevoice.llm.prompts import build_messages
+
+structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+llama_cpp.CLOSE_SECONDS = 0.5
+libc = ctypes.CDLL(None)
+libc.signal.argtypes = ctypes.c_int, ctypes.c_void_p
+libc.signal(signal.SIGUSR2, ctypes.cast(libc.pause, ctypes.c_void_p))  # a thread that gets it hangs, and no other
+
+def threads():
+    return {int(thread) for thread in os.listdir("/proc/self/task")}
+
+def state_and_work(thread):
+    fields = Path("/proc/self/task", str(thread), "stat").read_text().rpartition(")")[2].split()
+    return fields[0], int(fields[11])
+
+async def at_rest(thread):  # where it holds no lock
+    before = None
+    while before != (before := state_and_work(thread)) or before[0] != "S":
+        await asyncio.sleep(0.2)
+
+async def converse():
+    patient = LlmConfig(model="smollm2-135m", slots=1, threads=1, max_tokens=5, timeout_seconds=30)
+    model = LlamaModel(patient, ModelsConfig())
+    policy = ReplyPolicy([model], failures=3, retry_seconds=0.1)
+
+    async def reply():
+        messages = build_messages("en", [], "Hello.", max_history_tokens=100)
+        return "".join([chunk.text async for chunk in policy.reply(messages, "en")])
+
+    await policy.load()
+    assert await reply()
+    of_python = {thread.native_id for thread in threading.enumerate()}
+    computing = max(threads() - of_python, key=lambda thread: state_and_work(thread)[1])
+    await at_rest(computing)
+    libc.tgkill(os.getpid(), computing, signal.SIGUSR2)
+    model._config = msgspec.structs.replace(patient, timeout_seconds=1)
+    try:
+        await reply()
+    except ReplyError as error:
+        assert error.broken, error
+    else:
+        raise AssertionError("it still answers")
+    while policy.health().breaker != "closed":
+        await asyncio.sleep(0.01)
+    model._config = patient
+    assert await reply()
+
+asyncio.run(converse())
+os._exit(0)  # what hangs can't be waited for
+"""
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.skipif(sys.platform != "linux", reason="stops a single thread")
+async def test_one_whose_thread_hangs_is_replaced() -> None:
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", HANG, stdout=PIPE, stderr=PIPE)
+    async with asyncio.timeout(80):
+        written = await program.communicate()
+    assert (program.returncode, *written) == (0, b"", b"")

@@ -1,6 +1,9 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import msgspec
 
-from simplevoice.engine import EngineHealth
+from simplevoice.engine import EngineHealth, shut_down
 from tests.fakes.engines import FakeEngine
 
 
@@ -20,3 +23,11 @@ async def test_an_engine_without_anything_to_give_back_gives_nothing_back() -> N
     await engine.warm_up()
     await engine.release()
     assert engine.health().state == "ready"
+
+
+def test_a_pool_is_shut_down_unless_a_thread_of_it_hangs() -> None:
+    hanging, go_on = ThreadPoolExecutor(1), threading.Event()
+    hanging.submit(go_on.wait, 20)
+    assert not shut_down(hanging, 0.01)
+    go_on.set()
+    assert shut_down(hanging, 20)

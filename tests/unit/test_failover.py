@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -8,6 +9,10 @@ from simplevoice import failover
 from simplevoice.engine import Engine, EngineHealth, EngineState
 from simplevoice.errors import EngineError, WeightsUnavailableError
 from simplevoice.failover import Failover
+
+
+class LocalError(EngineError):
+    """Loading the engine anew heals it."""
 
 
 class Worker(Engine):
@@ -19,9 +24,15 @@ class Worker(Engine):
         self.missing: Exception | None = None
         self.state: EngineState = "stopped"
         self.calls: list[str] = []
+        self.pools: Sequence[Executor] = ()
+
+    @property
+    def workers(self) -> Sequence[Executor]:
+        return self.pools
 
     async def load(self) -> None:
         self.calls.append("load")
+        self.outcomes = [outcome for outcome in self.outcomes if not isinstance(outcome, LocalError)]
         if self.missing:
             self.state = "failed"
             raise self.missing
@@ -65,6 +76,12 @@ async def working(*workers: Worker, failures: int = 2, retry_seconds: float = 36
     yield house
     await house.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def back(house: Workers) -> None:
+    async with asyncio.timeout(5):
+        while house.health().breaker != "closed":
+            await asyncio.sleep(0)
 
 
 def works(worker: Worker) -> int:
@@ -160,9 +177,7 @@ async def test_probes_in_the_background_bring_the_first_one_back() -> None:
     first, second = Worker("first", EngineError("down"), EngineError("still")), Worker("second")
     async with working(first, second, failures=1, retry_seconds=0.001) as house:
         assert await house.ask() == "second"
-        async with asyncio.timeout(5):
-            while house.health().breaker != "closed":
-                await asyncio.sleep(0)
+        await back(house)
         assert works(first) == 3
         assert await house.ask() == "first"
 
@@ -175,9 +190,7 @@ async def test_probing_goes_on_when_somebody_converses_again() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert house.health().breaker == "open"
         assert await house.ask() == "second"
-        async with asyncio.timeout(5):
-            while house.health().breaker != "closed":
-                await asyncio.sleep(0)
+        await back(house)
         assert await house.ask() == "first"
 
 
@@ -193,9 +206,7 @@ async def test_one_that_died_is_loaded_anew_without_a_turn() -> None:
         first.work = die  # type: ignore[method-assign]
         assert await house.ask() == "second"
         del first.work
-        async with asyncio.timeout(5):
-            while house.health().breaker != "closed":
-                await asyncio.sleep(0)
+        await back(house)
         assert first.calls.count("load") == 2
         assert await house.ask() == "first"
 
@@ -258,3 +269,66 @@ async def test_a_cancelled_call_is_no_failure() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert house.health().breaker == "closed"
+
+
+async def test_one_of_this_process_that_may_be_broken_is_tried_and_loaded_anew_at_once() -> None:
+    first, second = Worker("first"), Worker("second")
+    first.pools = [ThreadPoolExecutor(1)]
+    async with working(first, second, failures=3) as house:
+        first.outcomes = [LocalError("no device", broken=True)] * 10
+        assert await house.ask() == "second"
+        assert house.health().breaker == "open", "a second turn need not find it out"
+        await back(house)
+        assert first.calls[1:] == ["work", "work", "close", "load", "work"]
+        assert await house.ask() == "first"
+
+
+async def test_who_only_seemed_to_be_broken_is_not_loaded_anew() -> None:
+    first, second = Worker("first"), Worker("second")
+    first.pools = [ThreadPoolExecutor(1)]
+    async with working(first, second, failures=3) as house:
+        first.outcomes = [EngineError("no memory for this", broken=True)]
+        assert await house.ask() == "second"
+        await back(house)
+        assert first.calls == ["load", "work", "work"]
+
+
+@pytest.mark.parametrize(("local", "loads"), [(True, [1, 2, 2, 3]), (False, [1, 1, 1, 1])])
+async def test_what_loading_does_not_heal_is_not_loaded_again_soon(local: bool, loads: list[int]) -> None:
+    now = 0.0
+    worker = Worker("first")
+    worker.pools = [ThreadPoolExecutor(1)] if local else []
+    house = Workers([worker], 3, 30, clock=lambda: now)
+    await house.load()
+    counted = [worker.calls.count("load")]
+    for moment in (0.0, failover.LOAD_ANEW_SECONDS / 2, failover.LOAD_ANEW_SECONDS):
+        now = moment
+        worker.outcomes = [EngineError("down")] * 2
+        with pytest.raises(EngineError, match="down"):
+            await house._probe(worker)
+        counted.append(worker.calls.count("load"))
+    assert counted == loads
+    await house.close()
+
+
+async def test_who_has_nobody_else_waits_for_one_that_is_being_loaded_anew() -> None:
+    alone, loading, go_on = Worker("alone"), asyncio.Event(), asyncio.Event()
+    alone.pools = [ThreadPoolExecutor(1)]
+    load = alone.load
+
+    async def load_slowly() -> None:
+        loading.set()
+        await go_on.wait()
+        await load()
+
+    async with working(alone) as house:
+        alone.load = load_slowly  # type: ignore[method-assign]
+        alone.outcomes = [LocalError("no device", broken=True)] * 10
+        with pytest.raises(LocalError):
+            await house.ask()
+        await loading.wait()
+        asking = asyncio.create_task(house.ask())
+        await asyncio.sleep(0)
+        assert works(alone) == 2
+        go_on.set()
+        assert await asking == "alone"

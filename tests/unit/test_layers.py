@@ -45,7 +45,7 @@ VENDORS = {
     "edge_tts": {"tts/edge.py"},
     "piper": {"tts/piper.py"},
     "espeakng_loader": {"tts/espeak.py"},
-    "xllamacpp": {"llm/llama.py"},
+    "xllamacpp": {"llm/llama_cpp.py"},
     "opentelemetry": {"server/otlp.py"},
     "prometheus_client": {"server/metrics.py", "server/snapshot.py"},
     "openai": {"remote.py", "llm/openai.py", "stt/openai.py"},

@@ -42,7 +42,7 @@ async def test_a_file_that_is_no_model_is_named_and_leaves_nothing_behind(
 ) -> None:
     private = tmp_path / "private"
     private.mkdir()
-    monkeypatch.setattr("simplevoice.llm.llama.mkdtemp", lambda prefix: str(private))
+    monkeypatch.setattr("simplevoice.llm.llama_cpp.mkdtemp", lambda prefix: str(private))
     file = tmp_path / "broken.gguf"
     file.write_bytes(b"GGUF" + os.urandom(1000))
     model = llama(tmp_path, model=str(file))
