@@ -1,6 +1,7 @@
 """``simplevoice bench``: what this machine and these settings do with recordings."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +15,13 @@ from simplevoice.types import LANGUAGES, Language
 
 RULES = ("silence", "smart-turn", "transcript", "all")
 
-
+_folder = click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+_language = click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    help="Language of clips whose name begins with neither en- nor ar-.  [as configured]",
+)
+_json = partial(click.option, "--json", "as_json", is_flag=True)
 _plot = click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -30,14 +37,10 @@ def bench() -> None:
 
 
 @bench.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_folder
 @click.option("--rules", multiple=True, type=click.Choice(RULES), help="Measure only these; repeatable.  [all four]")
-@click.option(
-    "--language",
-    type=click.Choice(LANGUAGES),
-    help="Language of clips whose name begins with neither en- nor ar-.  [as configured]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_language
+@_json(help="Print JSON.")
 @with_settings("turns", "stt", "models")
 def endpoint(
     settings: Settings, folder: Path, rules: tuple[str, ...], language: Language | None, as_json: bool
@@ -59,7 +62,7 @@ def endpoint(
 
 
 @bench.command(cls=SectionedCommand)
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_folder
 @click.option(
     "--reps", type=click.IntRange(1, 1000), default=5, show_default=True, help="Times that each clip is spoken."
 )
@@ -70,12 +73,8 @@ def endpoint(
     metavar="N",
     help="Speak as N clients at once; repeatable, for a run of each.  [1]",
 )
-@click.option(
-    "--language",
-    type=click.Choice(LANGUAGES),
-    help="Language of clips whose name begins with neither en- nor ar-.  [as configured]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every turn.")
+@_language
+@_json(help="Print JSON, with every turn.")
 @_plot
 @optional_target(None, "A running daemon to measure.  [default: one that is started for it]")
 @with_settings("turns", "stt", "llm", "tts", "models")
@@ -116,15 +115,11 @@ def latency(
 
 
 @bench.command(cls=SectionedCommand)
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_folder
 @click.option("--talkers", type=click.IntRange(1, 4096), default=4, show_default=True, help="Clients at once.")
 @click.option("--turns", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Turns that each has.")
-@click.option(
-    "--language",
-    type=click.Choice(LANGUAGES),
-    help="Language of clips whose name begins with neither en- nor ar-.  [as configured]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every turn.")
+@_language
+@_json(help="Print JSON, with every turn.")
 @_plot
 @optional_target(None, "A running daemon to measure.  [default: one that is started for it]")
 @with_settings("limits", "stt", "llm", "tts", "models")

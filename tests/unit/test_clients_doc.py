@@ -1,8 +1,11 @@
 """Every snippet of docs/clients.md, run as it stands there against a real server with fake engines and real ears."""
 
 import asyncio
+import os
 import re
+import shlex
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,7 +25,7 @@ from tests.media import recording
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 EXAMPLE, NODE = re.findall(r"```js\n(.*?)```", PAGE.read_text(), re.DOTALL)
-CURL, SPEAK, WEBSOCAT = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+CURL, SPEAK, WEBSOCKETS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
 DEFAULT = "ws://127.0.0.1:8000"
 ENOUGH_MP3, ENOUGH_PCM = 100, 1000
 
@@ -114,17 +117,18 @@ async def test_the_shell_gets_a_text_as_speech(daemon: str, tmp_path: Path) -> N
     assert len((tmp_path / "train.mp3").read_bytes()) > ENOUGH_MP3
 
 
-@pytest.mark.skipif(not shutil.which("websocat"), reason="websocat is not installed")
 async def test_the_shell_gets_an_answer(daemon: str, tmp_path: Path) -> None:
+    command = addressed(WEBSOCKETS, daemon).replace("python3", shlex.quote(sys.executable))
     process = await asyncio.create_subprocess_exec(
-        *("sh", "-e", "-c", addressed(WEBSOCAT, daemon)), cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+        *("sh", "-e", "-c", command), cwd=tmp_path, stdout=asyncio.subprocess.PIPE, start_new_session=True
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
-        while b'"voice_response"' not in await process.stdout.readline():
-            pass
+        while b'"voice_response"' not in (line := await process.stdout.readline()):
+            assert line, "it ended without an answer"
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.stdout.read()
         await process.wait()
 
 
