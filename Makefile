@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: serve test test-browser picture soak hold chaos bad-input fuzz bench check docs binary deb test-system clean
+.PHONY: serve test test-browser picture examples soak hold chaos bad-input fuzz bench check docs binary deb test-system clean
 
 # Installed again when the metadata or this recipe changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -40,6 +40,11 @@ test-browser: $(VENV)/.installed-test
 picture: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m browser tests/browser/test_picture.py
 	install -D -m 644 build/screenshots/page.png docs/images/page.png
+
+# The examples in docs/protocol.md, recorded from a conversation.
+examples: $(VENV)/.installed-test
+	$(BIN)/simplevoice models pull --for-tests
+	$(BIN)/python -m tests.integration.examples
 
 # The proof. Each takes minutes, and puts its figures into docs/reliability.md; the short forms are in `make test`.
 # CHAOS_SECONDS=60 make chaos

@@ -159,23 +159,52 @@ def test_window_title_tells_the_state(tab: Visitor, daemon: Daemon) -> None:
     assert tab.page.title() == "Listening · simplevoice"
 
 
-def test_status_page_shows_what_goes_on(tab: Visitor, daemon: Daemon) -> None:
-    tab.visit(site(daemon))
-    tab.type("Hello")
+STATUS_WORDS: dict[Language, tuple[str, str, str]] = {
+    "en": ("ready", "closed", r"First sound\s*\d+ turns?, p50 \d+\.\d\d s"),
+    "ar": ("جاهز", "مغلق", r"أول الصوت\s*الأدوار: \d+، p50 \d+\.\d\d ث"),
+}
+"""How an engine is, how its breaker is, and what is drawn."""
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_status_page_shows_what_goes_on(tab: Visitor, daemon: Daemon, language: Language) -> None:
+    state, breaker, drawn = STATUS_WORDS[language]
+    tab.visit(site(daemon), language)
+    tab.type(QUESTIONS[language])
     tab.answered()
     status = tab.page.context.new_page()
     visitor = Visitor(status)
     status.goto(f"{site(daemon)}status")
     status.wait_for_selector("#connection[data-status=open]")
     engines = status.inner_text("#engines")
-    assert all(name in engines for name in ("whisper", "llama", "espeak", "ready"))
-    assert "closed" in engines, "the breaker"
+    assert all(name in engines for name in ("whisper", "llama", "espeak", state, breaker))
     assert "server_vad" in status.inner_text("#connections")
     status.wait_for_selector("#latency figure")
-    assert re.search(r"First sound\s*\d+ turns?, p50 \d+\.\d\d s", status.inner_text("#latency"))
+    assert re.search(drawn, status.inner_text("#latency"))
     heights = [float(bar.get_attribute("height") or 0) for bar in status.locator("#latency rect").all()]
     assert max(heights) > 0
-    look(visitor, "status")
+    assert status.evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
+    look(visitor, f"{language}-status")
+
+
+def test_pages_have_every_text_in_both_languages(tab: Visitor, daemon: Daemon) -> None:
+    tab.page.goto(f"{site(daemon)}icon.svg")
+    shapes = tab.page.evaluate(
+        """async (site) => {
+          const shape = (value) => typeof value === "string" ? "" : Array.isArray(value) ? value.length
+            : Object.fromEntries(Object.entries(value).map(([name, item]) => [name, shape(item)]));
+          const modules = await Promise.all(["texts.js", "status-texts.js"].map((name) => import(site + name)));
+          return modules.map(({ TEXTS: { en, ar } }) => {
+            const [one, other] = [shape(en), shape(ar)];
+            delete one.words;
+            delete other.words;
+            return [one, other];
+          });
+        }""",
+        site(daemon),
+    )
+    for english, arabic in shapes:
+        assert english == arabic
 
 
 def test_status_page_shows_all_only_with_the_token(tab: Visitor, guarded: Daemon) -> None:

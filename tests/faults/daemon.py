@@ -6,28 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from aiohttp import ClientWebSocketResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from simplevoice import llm, messages, stt, tts
+from simplevoice.client import Conversation, Outcome, connect
 from simplevoice.config import Config, LimitsConfig, LlmConfig, ModelsConfig, SttConfig, TtsConfig, VoicesConfig
 from simplevoice.errors import ErrorCode
 from simplevoice.llm import LanguageModel
-from simplevoice.protocol import (
-    AnyServerMessage,
-    AudioMessage,
-    ClientMessage,
-    ErrorMessage,
-    Guidance,
-    Interrupted,
-    Ping,
-    Pong,
-    ServerMessage,
-    TextMessage,
-    VoiceResponse,
-    decode_server,
-    encode,
-)
+from simplevoice.protocol import AudioMessage, ClientMessage, ErrorMessage, Ping, Pong, TextMessage, VoiceResponse
 from simplevoice.server.app import create_app, start_service
 from simplevoice.service import Ears, SimpleVoiceService
 from simplevoice.stt import Transcriber
@@ -39,11 +25,6 @@ from tests.fakes.language_server import LanguageServer
 from tests.fakes.recognition_server import RecognitionServer
 from tests.media import encode as encode_audio
 from tests.media import tone
-
-OUTCOMES = (VoiceResponse, Guidance, Interrupted, ErrorMessage)
-"""Every turn has exactly one of these."""
-
-Outcome = VoiceResponse | Guidance | Interrupted | ErrorMessage
 
 STAGE_SECONDS = 1.0
 """What a recognizer and a language model get here."""
@@ -94,18 +75,18 @@ async def world() -> AsyncIterator[World]:
 class Line:
     """One client."""
 
-    def __init__(self, socket: ClientWebSocketResponse[Any], language: Language) -> None:
-        self.socket = socket
+    def __init__(self, conversation: Conversation, language: Language) -> None:
+        self._conversation = conversation
         self.language = language
 
     async def turn(self, message: ClientMessage) -> Outcome:
         """Take a turn, and give its one outcome. That no second one comes, a ping behind it shows."""
-        await self.socket.send_str(encode(message))
-        first = await self._until(OUTCOMES)
-        await self.socket.send_str(encode(Ping()))
-        behind = await self._until((*OUTCOMES, Pong))
+        first = await self._conversation.turn(message, ANSWER_SECONDS)
+        await self._conversation.send(Ping())
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while not isinstance(behind := await self._conversation.receive(), Outcome | Pong):
+                pass
         assert isinstance(behind, Pong), f"{first} and then {behind}"
-        assert isinstance(first, OUTCOMES)
         return first
 
     async def fails(self, message: ClientMessage, code: ErrorCode) -> None:
@@ -122,12 +103,6 @@ class Line:
         assert isinstance(told, VoiceResponse), told
         return told
 
-    async def _until(self, kinds: tuple[type[ServerMessage], ...]) -> AnyServerMessage:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            while not isinstance(message := decode_server(await self.socket.receive_str()), kinds):
-                pass
-        return message
-
 
 class Daemon:
     """The daemon, and who talks to it."""
@@ -138,9 +113,9 @@ class Daemon:
     @asynccontextmanager
     async def line(self, language: Language = "en", name: str = "c") -> AsyncIterator[Line]:
         """Open a connection."""
-        query = {"connection_id": name, "language": language, "response_mode": "stream"}
-        async with self.http.ws_connect("/ws/simple-voice-chat", params=query, max_msg_size=0) as socket:
-            yield Line(socket, language)
+        url = str(self.http.make_url("/"))
+        async with connect(url, connection_id=name, language=language, response_mode="stream") as conversation:
+            yield Line(conversation, language)
 
     async def health(self, role: str) -> dict[str, Any]:
         """Ask the status for the health of one work; ``status`` is in it as well."""

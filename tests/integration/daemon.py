@@ -8,25 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self, TypeVar
 
 import aiohttp
-from msgspec import UnsetType
 
+from simplevoice.client import Conversation, connect
+from simplevoice.errors import ConnectionFailedError
 from simplevoice.models.store import ModelStore
-from simplevoice.protocol import (
-    AnyServerMessage,
-    AudioChunk,
-    ClientMessage,
-    ConnectionEstablished,
-    ErrorMessage,
-    ServerMessage,
-    decode_server,
-    encode,
-)
+from simplevoice.protocol import AnyServerMessage, AudioChunk, ClientMessage, ErrorMessage, ServerMessage, encode
 
 M = TypeVar("M", bound=ServerMessage)
 
@@ -116,19 +107,16 @@ class Daemon:
             _no_process_left(self._process.pid)
 
     @asynccontextmanager
-    async def connect(self, **query: str) -> AsyncIterator["Client"]:
+    async def connect(self, **opening: Any) -> AsyncIterator["Client"]:
         """Open a conversation, a new one in English unless told otherwise."""
-        query = {"connection_id": f"client-{uuid.uuid4().hex}", "language": "en", **query}
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(self.url, params=query, max_msg_size=0) as socket,
-        ):
-            client = Client(socket)
+        wire: list[str] = []
+        async with connect(self.url, on_text=wire.append, **{"language": "en", **opening}) as conversation:
+            client = Client(conversation, wire)
             try:
-                await client.next(ConnectionEstablished)
                 yield client
             finally:
-                await client.close()
+                client.leave()
+        await client.ended()
 
     async def get(self, path: str) -> Any:
         """Get JSON from a path below the conversation's."""
@@ -154,28 +142,25 @@ class Daemon:
 
 
 class Client:
-    """One client's end of the socket. It keeps all that was said, in both directions, as it stood on the wire."""
+    """One client's end of a conversation. It keeps all that was said, also as it stood on the wire."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse[Any]) -> None:
-        self.socket = socket
-        self.received: list[AnyServerMessage] = []
-        self.wire_in: list[str] = []
+    def __init__(self, conversation: Conversation, wire_in: list[str]) -> None:
+        self.received: list[AnyServerMessage] = [conversation.established]
+        self.wire_in = wire_in
         self.wire_out: list[str] = []
-        self._sound: dict[str, list[bytes]] = {}
+        self.close_code: int | None = None
+        """What the daemon closed the connection with; None as long as it has not."""
+        self._conversation = conversation
         self._arrivals: dict[str, list[float]] = {}
-        self._announced: AudioChunk | None = None
         self._arrived = asyncio.Condition()
-        self._ended = False
+        self._ended = self._leaving = False
         self._reader = asyncio.create_task(self._read())
 
-    async def say(self, message: ClientMessage | bytes | str) -> None:
-        """Send a message, or a text as it is."""
-        if isinstance(message, bytes):
-            await self.socket.send_bytes(message)
-            return
-        text = message if isinstance(message, str) else encode(message)
-        self.wire_out.append(text)
-        await self.socket.send_str(text)
+    async def say(self, message: ClientMessage | bytes) -> None:
+        """Send a message."""
+        if not isinstance(message, bytes):
+            self.wire_out.append(encode(message))
+        await self._conversation.send(message)
 
     async def until(self, come: Callable[[], bool]) -> None:
         """Wait until what has come is enough."""
@@ -208,53 +193,42 @@ class Client:
         """Join the chunks of a turn, which must be numbered without a gap and be as long as they say."""
         chunks = self.of_turn(turn_id, AudioChunk)
         assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
-        assert [chunk.size for chunk in chunks] == [len(data) for data in self._sound[turn_id]]
-        return b"".join(self._sound[turn_id])
+        assert [chunk.size for chunk in chunks] == [len(chunk.audio_base64 or b"") for chunk in chunks]
+        return b"".join(chunk.audio_base64 or b"" for chunk in chunks)
 
     def longest_gap(self, turn_id: str, bytes_per_second: int) -> float:
         """How long a player of the chunks, which began with the first, had to wait for one of them, seconds."""
         arrivals, playing_until, longest = self._arrivals[turn_id], self._arrivals[turn_id][0], 0.0
-        for arrived, data in zip(arrivals, self._sound[turn_id], strict=True):
+        for arrived, chunk in zip(arrivals, self.of_turn(turn_id, AudioChunk), strict=True):
             longest = max(longest, arrived - playing_until)
-            playing_until = max(playing_until, arrived) + len(data) / bytes_per_second
+            playing_until = max(playing_until, arrived) + chunk.size / bytes_per_second
         return longest
 
-    async def close(self) -> None:
-        """Say goodbye; whatever the reader stumbled over is raised."""
-        await self.socket.close()
+    def leave(self) -> None:
+        """Take the end of the connection, which comes next, as one's own doing."""
+        self._leaving = True
+
+    async def ended(self) -> None:
+        """Wait until nothing more can come, when the connection is closed."""
         await self._reader
 
     async def _read(self) -> None:
         try:
-            async for message in self.socket:
+            while True:
+                message = await self._conversation.receive()
                 async with self._arrived:
-                    self._take(message.data)
+                    self.received.append(message)
+                    if isinstance(message, AudioChunk):
+                        self._arrivals.setdefault(message.turn_id, []).append(time.monotonic())
                     self._arrived.notify_all()
+        except ConnectionFailedError as end:
+            if not self._leaving and end.close_code is None:
+                raise
+            self.close_code = end.close_code
         finally:
             async with self._arrived:
                 self._ended = True
                 self._arrived.notify_all()
-
-    def _take(self, data: str | bytes) -> None:
-        if isinstance(data, bytes):
-            assert self._announced is not None, "a binary message that no audio_chunk announced"
-            chunk, self._announced = self._announced, None
-            self._keep(chunk, data)
-            return
-        self.wire_in.append(data)
-        message = decode_server(data)
-        self.received.append(message)
-        if not isinstance(message, AudioChunk):
-            return
-        if isinstance(message.audio_base64, UnsetType):
-            assert self._announced is None, "two chunks announced, none sent"
-            self._announced = message
-        else:
-            self._keep(message, message.audio_base64)
-
-    def _keep(self, chunk: AudioChunk, data: bytes) -> None:
-        self._sound.setdefault(chunk.turn_id, []).append(data)
-        self._arrivals.setdefault(chunk.turn_id, []).append(time.monotonic())
 
 
 def _parse(line: str) -> dict[str, Any]:

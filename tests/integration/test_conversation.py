@@ -17,24 +17,20 @@ from simplevoice.client import speak
 from simplevoice.llm.echo import REPLIES
 from simplevoice.models.store import ModelStore
 from simplevoice.protocol import (
-    AudioEnd,
     AudioMessage,
-    AudioStart,
-    ErrorMessage,
     Guidance,
-    Interrupt,
     Ping,
     Pong,
     ResetConversation,
-    SessionUpdate,
     TextMessage,
     VoiceResponse,
 )
 from simplevoice.types import AudioFormat, Language
 from tests.edge import EdgeEmulator, Fault
-from tests.integration.daemon import Client, Daemon
+from tests.integration.daemon import Daemon
+from tests.integration.examples import say_everything, talk_live
 from tests.integration.listener import SAID, UNDERSTOOD, Listener, decode_reply, share_of_words, words
-from tests.media import DATA, media_recorder_chunks, recording, wav
+from tests.media import DATA, wav
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(90)]
 
@@ -178,13 +174,9 @@ async def in_a_thread(context: AbstractContextManager[T]) -> AsyncIterator[T]:
 @pytest.mark.parametrize("mode", ["complete", "stream"])
 async def test_a_recorded_conversation_is_what_the_schema_says(daemon: Daemon, mode: str) -> None:
     async with daemon.connect(response_mode=mode, turn_detection="none") as client:
-        await _say_everything(client)
+        await say_everything(client)
     async with daemon.connect(response_mode=mode, turn_detection="server_vad") as streaming:
-        await streaming.ask(TextMessage(text="Tell me a very long story about a dragon."), VoiceResponse)
-        await streaming.say(Interrupt(turn_id=streaming.all(VoiceResponse)[0].turn_id, played_ms=900))
-        for piece in media_recorder_chunks(recording("en-LJ042-0094.wav") + recording("noise-washing-machine.wav")):
-            await streaming.say(piece)
-        await streaming.next(VoiceResponse, 2)
+        await talk_live(streaming)
     schema = await daemon.get("schema")
     _only_what_is_listed(schema["$defs"].values())
     assert _check(client.wire_out + streaming.wire_out, schema, "client") == {
@@ -196,20 +188,6 @@ async def test_a_recorded_conversation_is_what_the_schema_says(daemon: Daemon, m
         *("connection_established", "processing_started", "voice_response", "guidance", "error", "pong", "interrupted"),
         *("speech_start", "speech_end", "vad_update", "turn_processing_started"),
     }
-
-
-async def _say_everything(client: Client) -> None:
-    """Use every message, and be refused once."""
-    await client.ask(Ping(), Pong)
-    await client.say(SessionUpdate(language="en", voice_type="male", rate="+10%", voice=None, instructions="Be brief."))
-    await client.ask(utterance("en-LJ042-0094", "en"), VoiceResponse)
-    await client.ask(AudioMessage(audio_data=wav(bytes(96_000)), format="wav"), Guidance)
-    await client.say(AudioStart(format="pcm16", sample_rate=22_050, channels=1))
-    await client.say(recording("en-LJ042-0094.wav").raw_data)
-    await client.ask(AudioEnd(), VoiceResponse)
-    await client.say(ResetConversation())
-    refusal = await client.ask(AudioMessage(audio_data=b"neither sound nor music", format="mp3"), ErrorMessage)
-    assert refusal.details is not UNSET
 
 
 def _only_what_is_listed(definitions: Iterable[dict[str, Any]]) -> None:

@@ -68,7 +68,7 @@ async def test_a_turn_in_progress_ends_before_the_daemon_does(scene: Scene) -> N
     scene.go_on.set()
     assert (await scene.client.next(VoiceResponse)).response_text == "It is noon."
     assert await scene.stopped == 0
-    assert scene.client.socket.close_code == 1001
+    assert scene.client.close_code == 1001
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])

@@ -1,13 +1,14 @@
 /** Joins the page and the conversation. */
 
 import { SimpleVoice } from "./simplevoice.js";
+import { chosenLanguage } from "./texts.js";
 import { View } from "./view.js";
 
 const $ = (selector) => document.querySelector(selector);
 
 const view = new View();
 const kept = {
-  language: localStorage.getItem("language") ?? (navigator.language.startsWith("ar") ? "ar" : "en"),
+  language: chosenLanguage(),
   voice: localStorage.getItem("voice") ?? "female",
   mode: localStorage.getItem("mode") ?? "hands-free",
 };

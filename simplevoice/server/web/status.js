@@ -1,11 +1,14 @@
 /** The operator's page: asks the server every two seconds, and draws what it says. */
 
 import { histogram, parse, quantile } from "./metrics.js";
+import { TEXTS } from "./status-texts.js";
+import { chosenLanguage, write } from "./texts.js";
 
 const EVERY_MS = 2000;
-const STAGES = { endpoint: "End noticed", transcribe: "Understood", first_audio: "First sound", total: "Whole answer" };
 
 const $ = (selector) => document.querySelector(selector);
+const language = chosenLanguage();
+const texts = TEXTS[language];
 const token = { value: sessionStorage.getItem("token") ?? "" };
 
 async function ask(path) {
@@ -26,7 +29,7 @@ async function refresh() {
     $("#token-problem").hidden = !token.value;
     if (metrics.ok) showLatency(parse(await metrics.text()));
   } catch {
-    showService("can't be reached", "closed");
+    showService(texts.unreachable, "closed");
   }
   next = setTimeout(refresh, EVERY_MS);
 }
@@ -37,49 +40,49 @@ function showService(text, status) {
 }
 
 function showStatus(status) {
-  showService(`${status.status}, version ${status.version}`, status.status === "available" ? "open" : "waiting");
+  const words = filled(texts.service, { status: word(status.status), version: status.version });
+  showService(words, status.status === "available" ? "open" : "waiting");
   const { performance } = status;
-  const facts = {
-    Connections: status.active_connections,
-    Turns: performance.turns,
-    "First sound, p50": milliseconds(performance.first_audio_ms.p50),
-    "First sound, p95": milliseconds(performance.first_audio_ms.p95),
-    "Up for": duration(status.uptime_seconds),
-  };
-  $("#facts").replaceChildren(...Object.entries(facts).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  const facts = [
+    status.active_connections,
+    performance.turns,
+    milliseconds(performance.first_audio_ms.p50),
+    milliseconds(performance.first_audio_ms.p95),
+    duration(status.uptime_seconds),
+  ];
+  $("#facts").replaceChildren(...facts.map((value, i) => element("div", {}, element("dt", {}, texts.facts[i]), element("dd", {}, value))));
   showEngines(status.service_health);
   showConnections(status.connections);
 }
 
 function showEngines(health) {
-  const names = { stt: "Hearing", llm: "Thinking", tts: "Speaking" };
   const rows = Object.entries(health).map(([kind, engine]) => [
-    names[kind],
-    [engine.engine, engine.active && engine.active !== engine.engine ? `(${engine.active} speaks)` : ""].join(" "),
+    texts.work[kind],
+    [engine.engine, engine.active && engine.active !== engine.engine ? filled(texts.speaks, { engine: engine.active }) : ""].join(" "),
     engine.model ?? "",
     engine.device ?? "",
     state(engine.state),
     engine.breaker ? state(engine.breaker) : "",
     engine.detail ?? "",
   ]);
-  fill($("#engines"), ["Work", "Engine", "Model", "Device", "State", "Breaker", "Detail"], rows);
+  fill($("#engines"), texts.engines, rows);
 }
 
 function showConnections(connections) {
   const rows = connections.map((c) => [
     c.connection_id,
-    c.language,
-    c.state,
-    c.turn_detection,
+    word(c.language),
+    word(c.state),
+    word(c.turn_detection),
     c.message_count,
     milliseconds(c.last_response_time_ms),
     duration(c.duration_seconds),
   ]);
-  fill($("#connections"), ["Id", "Language", "State", "Turn detection", "Turns", "Last answer", "For"], rows);
+  fill($("#connections"), texts.connections, rows);
 }
 
 function showLatency(metrics) {
-  const figures = Object.entries(STAGES).map(([stage, name]) => {
+  const figures = Object.entries(texts.stages).map(([stage, name]) => {
     const buckets = histogram(metrics, "simplevoice_turn_stage_seconds", { stage });
     return drawn(name, buckets);
   });
@@ -90,7 +93,9 @@ function showLatency(metrics) {
 function drawn(name, buckets) {
   const all = buckets.reduce((sum, { count }) => sum + count, 0);
   const [p50, p95] = [quantile(buckets, 0.5), quantile(buckets, 0.95)];
-  const caption = element("figcaption", {}, element("strong", {}, name), element("span", {}, all ? `${all} turns, p50 ${seconds(p50)}, p95 ${seconds(p95)}` : "no turns yet"));
+  const figures = { count: all, p50: p50.toFixed(2), p95: p95.toFixed(2) };
+  const words = all ? filled(texts.turns, figures) : texts.noTurns;
+  const caption = element("figcaption", {}, element("strong", {}, name), element("span", {}, words));
   const drawing = svg("svg", { viewBox: "0 0 320 110", role: "img", "aria-label": caption.textContent });
   const most = Math.max(1, ...buckets.map(({ count }) => count));
   const width = 320 / Math.max(1, buckets.length);
@@ -106,13 +111,13 @@ function drawn(name, buckets) {
 
 function fill(table, heads, rows) {
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-  const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
-  const none = element("tr", {}, element("td", { colspan: heads.length }, "none"));
+  const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", { dir: "auto" }, cell))));
+  const none = element("tr", {}, element("td", { colspan: heads.length }, texts.none));
   table.replaceChildren(element("thead", {}, head), element("tbody", {}, ...(lines.length ? lines : [none])));
 }
 
 function state(name) {
-  return element("span", { "data-state": name }, name);
+  return element("span", { "data-state": name }, word(name));
 }
 
 function element(tag, attributes, ...children) {
@@ -130,16 +135,21 @@ function furnished(node, attributes, children) {
 }
 
 function milliseconds(value) {
-  return value == null ? "–" : `${value} ms`;
-}
-
-function seconds(value) {
-  return `${value.toFixed(2)} s`;
+  return value == null ? "–" : `${value} ${texts.units.ms}`;
 }
 
 function duration(value) {
+  const { h, min, s } = texts.units;
   const [hours, minutes] = [Math.floor(value / 3600), Math.floor((value % 3600) / 60)];
-  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min` : `${Math.floor(value)} s`;
+  return hours ? `${hours} ${h} ${minutes} ${min}` : minutes ? `${minutes} ${min}` : `${Math.floor(value)} ${s}`;
+}
+
+function word(name) {
+  return texts.words[name] ?? name;
+}
+
+function filled(template, values) {
+  return template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
 $("#token").onsubmit = (event) => {
@@ -149,4 +159,7 @@ $("#token").onsubmit = (event) => {
   refresh();
 };
 
+write(language);
+document.title = texts.title;
+for (const node of document.querySelectorAll("[data-text]")) node.textContent = texts[node.dataset.text];
 refresh();

@@ -1,5 +1,16 @@
 /** What the page says, in both languages. */
 
+/** The language that was chosen last, else the browser's. */
+export function chosenLanguage() {
+  return localStorage.getItem("language") ?? (navigator.language.startsWith("ar") ? "ar" : "en");
+}
+
+/** Let the whole page be in a language. */
+export function write(language) {
+  document.documentElement.lang = language;
+  document.documentElement.dir = language === "ar" ? "rtl" : "ltr";
+}
+
 export const TEXTS = {
   en: {
     title: "Talk to simplevoice",

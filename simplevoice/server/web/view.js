@@ -1,6 +1,6 @@
 /** The page: puts texts, states and turns where people see them. Knows nothing of sound or of the network. */
 
-import { TEXTS } from "./texts.js";
+import { TEXTS, write } from "./texts.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const SVG = "http://www.w3.org/2000/svg";
@@ -20,8 +20,7 @@ export class View {
   setLanguage(language) {
     this.texts = TEXTS[language];
     this.language = language;
-    document.documentElement.lang = language;
-    document.documentElement.dir = language === "ar" ? "rtl" : "ltr";
+    write(language);
     for (const element of document.querySelectorAll("[data-text]")) this.#label(element);
     $("#text").placeholder = this.texts.type;
     for (const { element, turn } of this.rows.values()) {
