@@ -111,7 +111,7 @@ function drawn(name, buckets) {
 
 function fill(table, heads, rows) {
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-  const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", { dir: "auto" }, cell))));
+  const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, element("bdi", {}, cell)))));
   const none = element("tr", {}, element("td", { colspan: heads.length }, texts.none));
   table.replaceChildren(element("thead", {}, head), element("tbody", {}, ...(lines.length ? lines : [none])));
 }
