@@ -287,7 +287,12 @@ class SttConfig(Section, frozen=True):
         ],
         Meta(description="Whisper's arithmetic; auto is float16 on CUDA, int8 on the CPU."),
     ] = "auto"
-    threads: Annotated[Threads, Meta(description="CPU threads of one transcription; 0 lets it choose.")] = 0
+    threads: Annotated[
+        Threads,
+        Meta(
+            description="CPU threads of a transcription; 0: half of the cores, 2 at least where there are 2, 4 at most."
+        ),
+    ] = 0
     base_url: Annotated[HttpUrl | None, Meta(description="Base URL of the OpenAI-compatible server.")] = None
     api_key: Annotated[str | None, secret("Key of that server.")] = None
     timeout_seconds: Annotated[float, Meta(description="One transcription may take this long.", gt=0, le=600)] = 8.0
@@ -322,7 +327,10 @@ class LlmConfig(Section, frozen=True):
         Annotated[str, Meta(max_length=20_000)] | None,
         common("System prompt in place of the built-in one of the language."),
     ] = None
-    threads: Annotated[Threads, Meta(description="CPU threads of llama; 0 lets it choose.")] = 0
+    threads: Annotated[
+        Threads,
+        Meta(description="CPU threads of llama; 0: half of the cores, 8 at most."),
+    ] = 0
     slots: Annotated[int, Meta(description="Replies llama makes at once.", ge=1, le=64)] = 4
     context_tokens: Annotated[
         int, Meta(description="llama's context of one conversation, tokens.", ge=256, le=131_072)

@@ -22,7 +22,7 @@ import structlog
 
 from simplevoice.breaker import Breaker
 from simplevoice.engine import Engine, EngineHealth
-from simplevoice.errors import EngineError, SimpleVoiceError
+from simplevoice.errors import BusyError, EngineError, SimpleVoiceError
 from simplevoice.guard import Guard
 from simplevoice.types import Language
 
@@ -144,14 +144,16 @@ class Failover(Engine, Generic[E]):
         return told
 
     async def _ask(self, ask: Callable[[E], Awaitable[T]], language: Language) -> tuple[Member[E], T]:
-        """Let the first engine that can do the work, and say which one it was. Raises the last one's EngineError."""
+        """Let the first engine that can do the work, and say which one it was. Raises what the last one raised."""
         for member in self._members:  # who was left alone when the last conversation ended is probed again
             member.guard.watch(partial(self._probe, member.engine))
-        failure: EngineError | None = None
+        failure: EngineError | BusyError | None = None
         for member in self._able(language):
             await self._there(member.engine)
             try:
                 return member, await self._twice(partial(ask, member.engine))
+            except BusyError as error:  # nothing is wrong with it
+                failure = error
             except EngineError as error:
                 failure = error
                 self._note_failure(member, error)

@@ -6,13 +6,13 @@ however quickly one repeats itself, all others who wait come first.
 
 import asyncio
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable
 from statistics import fmean
 
 from simplevoice.config import LimitsConfig
+from simplevoice.cores import CORES
 from simplevoice.errors import BusyError
 
 REMEMBERED = 64
@@ -23,7 +23,7 @@ LEAST_PLACES = 4
 
 def places_of(limits: LimitsConfig) -> int:
     """Give the operator's number; else two for each core, since a turn waits for networks and devices too."""
-    return limits.max_turns or max(LEAST_PLACES, 2 * (os.cpu_count() or 1))
+    return limits.max_turns or max(LEAST_PLACES, 2 * CORES)
 
 
 class Place:

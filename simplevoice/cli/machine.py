@@ -12,6 +12,7 @@ from simplevoice.address import metrics_url
 from simplevoice.cli.connecting import http_session
 from simplevoice.cli.target import Target
 from simplevoice.cli.watching import ANSWER_SECONDS, EngineView, read_status
+from simplevoice.cores import CORES
 
 CPU = "process_cpu_seconds_total"
 MEMORY = "process_resident_memory_bytes"
@@ -64,7 +65,7 @@ class Usage:
 async def machine_of(daemon: Target) -> Machine:
     """Look at this machine and the daemon. Raises ConnectionFailedError when no daemon answers."""
     status = await read_status(daemon)
-    return Machine(_cores(), round(os.getloadavg()[0], 2), status.version, status.service_health)
+    return Machine(CORES, round(os.getloadavg()[0], 2), status.version, status.service_health)
 
 
 async def _process(daemon: Target) -> dict[str, float] | None:
@@ -87,10 +88,3 @@ def _mib(count: float) -> float:
 
 def _engine(engine: EngineView) -> str:
     return " ".join(filter(None, (engine.active or engine.engine, engine.model, engine.device)))
-
-
-def _cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,7 +1,6 @@
 """llama.cpp in this process, through xllamacpp: a loaded model, and the threads that follow its replies."""
 
 import asyncio
-import os
 import shutil
 import threading
 import time
@@ -16,6 +15,7 @@ import structlog
 import xllamacpp
 
 from simplevoice.config import LlmConfig
+from simplevoice.cores import CORES, reply_threads
 from simplevoice.engine import shut_down
 from simplevoice.errors import ModelError, ReplyError
 from simplevoice.llm.slots import Slot, Slots
@@ -146,7 +146,7 @@ def serve(path: Path, config: LlmConfig, gpu: bool) -> xllamacpp.Server:
     params.cache_ram_mib = 0
     params.n_threads_http = 1
     params.endpoint_slots = params.ui = False
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads or _default_threads()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads or reply_threads(CORES)
     params.fit_params = gpu
     if not gpu:
         params.n_gpu_layers = 0
@@ -159,16 +159,6 @@ def serve(path: Path, config: LlmConfig, gpu: bool) -> xllamacpp.Server:
         raise ModelError(f"llama.cpp can't load {path.name}: {error}") from error
     finally:
         shutil.rmtree(folder)
-
-
-def _default_threads() -> int:
-    """Half of the cores.
-
-    Its threads wait for each other after every step, spinning. With as many as there are cores, any other work, such
-    as recognition for somebody else, holds all of them up: four replies beside Whisper then take up to a minute on two
-    cores, and 1.3 s with one thread, which alone makes the first clause only some 20 ms later.
-    """
-    return min(8, max(1, (os.cpu_count() or 1) // 2))
 
 
 def use_gpu(wanted: str) -> bool:

@@ -5,6 +5,8 @@ cut to the speech gives the same words in a fraction of the time, but with too l
 decoder doesn't find its end and says it again, above all for a single short word.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,9 @@ FLOOR_SECONDS = 9.0
 
 MARGIN_SECONDS = 2.0
 
+STEP_SECONDS = 1.5
+"""Windows have few lengths, so that speech of different lengths can be heard as one batch."""
+
 LONGEST_PIECE_SECONDS = 20.0
 """Whisper base drops a sentence now and then, in any window longer than a few sentences, and no length prevents it.
 Pieces of this length lose few words and take little time."""
@@ -30,8 +35,9 @@ PAUSE_SECONDS = 0.3
 
 
 def window_seconds(speech_seconds: float) -> float:
-    """Choose the window for speech of a length: never below the floor, never above 30 s."""
-    return min(FULL_SECONDS, max(FLOOR_SECONDS, speech_seconds + MARGIN_SECONDS))
+    """Choose the window for speech of a length: in whole steps, never below the floor, never above 30 s."""
+    steps = math.ceil((speech_seconds + MARGIN_SECONDS) / STEP_SECONDS)
+    return min(FULL_SECONDS, max(FLOOR_SECONDS, steps * STEP_SECONDS))
 
 
 def fit(samples: Samples, seconds: float) -> Samples:

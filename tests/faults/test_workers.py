@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,10 @@ from simplevoice.config import LlmConfig, ModelsConfig, SttConfig, TtsConfig, Vo
 from simplevoice.errors import ErrorCode
 from simplevoice.llm import llama, llama_cpp
 from simplevoice.llm.policy import ReplyPolicy
-from simplevoice.stt import Transcript, whisper
+from simplevoice.stt import whisper
+from simplevoice.stt.hearing import Hearing
 from simplevoice.stt.policy import TranscriptionPolicy
+from simplevoice.stt.whisper_model import Window
 from simplevoice.tts import espeak
 from simplevoice.tts.espeak import EspeakSpeaker
 from simplevoice.tts.policy import SpeechPolicy
@@ -39,9 +40,11 @@ class Native:
         if self.fault == "hangs":
             assert self.go_on.wait(20)
 
-    def transcribe(self, samples: object, language: Any, abandoned: threading.Event) -> Transcript:
+    device, workers, note, on_gpu = "cpu", 1, None, False
+
+    def hear(self, windows: Sequence[Window], abandoned: threading.Event) -> list[Hearing]:
         self.work()
-        return Transcript("What time is it?", language, 0.01, -0.2)
+        return [Hearing("What time is it?", 5, -0.2, 0.01, complete=True) for _ in windows]
 
     def unload(self) -> None:
         return
@@ -61,10 +64,6 @@ class Natives:
     def __init__(self, fault: Exception | str) -> None:
         self.made: list[Native] = []
         self._fault = fault
-
-    def whisper(self, *_: object) -> whisper._Loaded:
-        recognizer: Any = self.make()
-        return whisper._Loaded(recognizer, ThreadPoolExecutor(1, "whisper"), 1, "cpu", None)
 
     def make(self, *_: object) -> Native:
         native = Native()
@@ -97,11 +96,7 @@ async def test_whisper_fails_in_its_thread(
 ) -> None:
     native = Native()
 
-    def load(*_: object) -> whisper._Loaded:
-        recognizer: Any = native
-        return whisper._Loaded(recognizer, ThreadPoolExecutor(1, "whisper"), 1, "cpu", None)
-
-    monkeypatch.setattr(whisper, "_load", load)
+    monkeypatch.setattr(whisper, "load", lambda *_: native)
     engine = whisper.WhisperTranscriber(SttConfig(timeout_seconds=SECONDS), ModelsConfig())
     policy = TranscriptionPolicy([engine], 3, 30)
     async with daemon(servers.config(), transcriber=policy) as house, house.line("ar") as line:
@@ -134,7 +129,7 @@ async def test_a_whisper_that_works_no_more_or_hangs_is_replaced(
     servers: World, monkeypatch: pytest.MonkeyPatch, fault: Exception | str
 ) -> None:
     natives = Natives(fault)
-    monkeypatch.setattr(whisper, "_load", natives.whisper)
+    monkeypatch.setattr(whisper, "load", natives.make)
     monkeypatch.setattr(whisper, "CLOSE_SECONDS", SECONDS)
     engine = whisper.WhisperTranscriber(SttConfig(timeout_seconds=SECONDS), ModelsConfig())
     policy = TranscriptionPolicy([engine], 1, 0.01)

@@ -43,7 +43,7 @@ def silence(ms: int) -> AudioSegment:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def whisper() -> AsyncIterator[WhisperTranscriber]:
-    engine = WhisperTranscriber(SttConfig(), models())
+    engine = WhisperTranscriber(SttConfig(timeout_seconds=60), models())
     await engine.load()
     await engine.warm_up()
     yield engine
@@ -146,12 +146,32 @@ async def test_calls_at_once_get_each_its_own_words(whisper: WhisperTranscriber)
 async def test_calls_that_wait_are_counted() -> None:
     engine = WhisperTranscriber(SttConfig(device="cpu"), models())
     await engine.load()
-    calls = [asyncio.create_task(engine.transcribe(silence(1000), "en")) for _ in range(3)]
+    calls = [asyncio.create_task(engine.transcribe(silence(1000), "en"))]
+    for _ in range(3):  # until it is at work
+        await asyncio.sleep(0)
+    calls += [asyncio.create_task(engine.transcribe(silence(1000), "en")) for _ in range(2)]
     await asyncio.sleep(0)
     assert engine.health().waiting == 2
     await asyncio.gather(*calls)
     assert engine.health().waiting == 0
     await engine.close()
+
+
+async def test_a_batch_hears_what_is_heard_alone(whisper: WhisperTranscriber) -> None:
+    calls: list[tuple[AudioSegment, Language]] = [
+        (speech("en-LJ006-0114"), "en"),
+        (speech("ar-no"), "ar"),
+        (speech("en-LJ042-0094"), "en"),
+        (speech("ar-digits-357029"), "ar"),
+        (speech("en-LJ011-0202"), "en"),
+        (speech("en-LJ011-0202")[:900], "en"),
+    ]
+    alone = [await whisper.transcribe(audio, language) for audio, language in calls]
+    together = await asyncio.gather(*(whisper.transcribe(audio, language) for audio, language in calls))
+    for one, other in zip(alone, together, strict=True):
+        assert one.text == other.text
+        assert one.average_log_probability == pytest.approx(other.average_log_probability, abs=0.05)
+        assert one.no_speech_probability == pytest.approx(other.no_speech_probability, abs=0.01)
 
 
 async def test_a_cancelled_call_neither_blocks_nor_delays_the_next(whisper: WhisperTranscriber) -> None:

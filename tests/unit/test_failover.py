@@ -7,7 +7,7 @@ import pytest
 
 from simplevoice import failover
 from simplevoice.engine import Engine, EngineHealth, EngineState
-from simplevoice.errors import EngineError, WeightsUnavailableError
+from simplevoice.errors import BusyError, EngineError, WeightsUnavailableError
 from simplevoice.failover import Failover
 
 
@@ -332,3 +332,18 @@ async def test_who_has_nobody_else_waits_for_one_that_is_being_loaded_anew() -> 
         assert works(alone) == 2
         go_on.set()
         assert await asking == "alone"
+
+
+async def test_one_that_is_busy_is_not_broken() -> None:
+    first = Worker("first", BusyError("full"), BusyError("full"), BusyError("full"))
+    second = Worker("second")
+    async with working(first, second, failures=1) as house:
+        assert await house.ask() == "second"
+        assert house.health().breaker == "closed"
+        second.outcomes.append(BusyError("full too"))
+        with pytest.raises(BusyError, match="full too"):
+            await house.ask()
+        second.outcomes.append(EngineError("broken"))
+        with pytest.raises(EngineError, match="broken"):
+            await house.ask()
+        assert await house.ask() == "first"

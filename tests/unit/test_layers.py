@@ -37,11 +37,11 @@ ROOMS = [
     {"config_sources"},
     {"config_table"},
     {"failover", "guard", "remote"},
-    {"config", "errors", "types", "engine", "breaker", "caller", "address"},
+    {"config", "errors", "types", "engine", "breaker", "caller", "address", "cores"},
 ]
 VENDORS = {
-    "faster_whisper": {"stt/whisper.py"},
-    "ctranslate2": {"stt/whisper.py", "cli/checks_machine.py"},
+    "faster_whisper": {"stt/whisper_model.py"},
+    "ctranslate2": {"stt/whisper_model.py", "cli/checks_machine.py"},
     "edge_tts": {"tts/edge.py"},
     "piper": {"tts/piper.py"},
     "espeakng_loader": {"tts/espeak.py"},

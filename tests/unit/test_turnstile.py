@@ -124,9 +124,9 @@ async def test_more_places_are_given_out_at_once_and_fewer_when_turns_end() -> N
 
 
 def test_a_small_machine_has_places_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: None)
+    monkeypatch.setattr("simplevoice.turnstile.CORES", 1)
     assert places_of(LimitsConfig()) == LEAST_PLACES
-    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("simplevoice.turnstile.CORES", 16)
     assert places_of(LimitsConfig()) == 32
     assert places_of(LimitsConfig(max_turns=5)) == 5
 

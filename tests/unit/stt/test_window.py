@@ -7,6 +7,7 @@ from simplevoice.stt.window import (
     LONGEST_PIECE_SECONDS,
     MARGIN_SECONDS,
     SHORTEST_PIECE_SECONDS,
+    STEP_SECONDS,
     Samples,
     fit,
     split_at_pauses,
@@ -25,7 +26,10 @@ def noise(seconds: float) -> Samples:
     [
         (0.0, FLOOR_SECONDS),
         (1.0, FLOOR_SECONDS),
+        (FLOOR_SECONDS - MARGIN_SECONDS, FLOOR_SECONDS),
+        (FLOOR_SECONDS - MARGIN_SECONDS + 0.1, FLOOR_SECONDS + STEP_SECONDS),
         (10.0, 10.0 + MARGIN_SECONDS),
+        (LONGEST_PIECE_SECONDS, 22.5),
         (29.0, FULL_SECONDS),
         (30.0, FULL_SECONDS),
     ],
