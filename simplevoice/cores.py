@@ -2,15 +2,15 @@
 
 Recognition and the language model spread one piece of work over several threads, which wait for each other after each
 step: with more threads than cores all of them wait. Each gets half of the cores, so that the two never have more than
-all; only on two cores Whisper takes both, since with one everybody would wait for twice as long to be heard. Voice activity
-detection and turn detection take one thread each.
+all; only of two cores Whisper takes both, since with one everybody would wait for twice as long to be heard. Voice
+activity detection and turn detection take one thread each.
 """
 
 import os
 from pathlib import Path
 
 MOST_RECOGNITION, MOST_REPLY = 4, 8
-"""More threads make neither faster."""
+"""As many as CTranslate2 takes by itself, and as the steps of a small language model are worth."""
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
