@@ -52,9 +52,9 @@ async def speak(request: web.Request) -> web.StreamResponse:
         config = request.app[LIVE].config
         language = config.conversation.language
         try:
-            speeches.take(caller, config.limits)
             wanted = decode_speak(await _read(request, config.limits))
-            language = config.conversation.language if wanted.language is UNSET else wanted.language
+            language = language if wanted.language is UNSET else wanted.language
+            speeches.take(caller, config.limits)
             return await _speak(request, _script(wanted, language, config), caller, headers)
         except SimpleVoiceError as error:
             if isinstance(error, (ClientError, RateLimitedError)):  # of others the report tells
@@ -95,35 +95,29 @@ async def _speak(request: web.Request, script: Script, caller: Caller, headers: 
         log.info("speaking", turn_id=synthesis.id, client=caller.name, address=caller.address)
         async with aclosing(synthesis.sound()) as sound:
             first = await anext(sound)
+            content_type = CONTENT_TYPES[script.audio_format]
             response = web.StreamResponse(
-                headers={
-                    **headers,
-                    hdrs.CONTENT_TYPE: CONTENT_TYPES[script.audio_format],
-                    hdrs.CACHE_CONTROL: "no-store",
-                }
+                headers={**headers, hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"}
             )
-            await _send(request, response, first, sound, config.limits.send_timeout_seconds)
+            try:
+                await _send(request, response, first, sound, config.limits.send_timeout_seconds)
+            except (ConnectionError, TimeoutError, SimpleVoiceError) as error:
+                log.info("speech_broken_off", turn_id=synthesis.id, error=str(error) or type(error).__name__)
+                if request.transport is not None:  # an answer without its end is one that clients notice
+                    request.transport.abort()
             return response
 
 
 async def _send(
     request: web.Request, response: web.StreamResponse, first: bytes, rest: AsyncGenerator[bytes], seconds: float
 ) -> None:
-    """Send the speech. A client that does not take it within ``seconds`` is left, as is one that gets no more of it.
-
-    Behind the first sound an error can't be told any more: the answer then ends without its end, which clients notice.
-    """
-    try:
+    """Send the speech. Raises TimeoutError when the client takes nothing for ``seconds``."""
+    async with asyncio.timeout(seconds):
+        await response.prepare(request)
+        await response.write(first)
+    async for chunk in rest:
         async with asyncio.timeout(seconds):
-            await response.prepare(request)
-            await response.write(first)
-        async for chunk in rest:
-            async with asyncio.timeout(seconds):
-                await response.write(chunk)
-    except (ConnectionError, TimeoutError, SimpleVoiceError) as error:
-        log.info("speech_broken_off", error=str(error) or type(error).__name__)
-        if request.transport is not None:
-            request.transport.abort()
+            await response.write(chunk)
 
 
 def _refusal(error: SimpleVoiceError, language: Language) -> web.HTTPError:

@@ -2,6 +2,7 @@
 
     python load.py URL CLIENTS
 
+It speaks to the WebSocket itself, as it heeds the Retry-After of a refusal, which simplevoice.client does not tell.
 Runs until its input ends; its output is then one line of JSON, what became of connections and turns.
 """
 

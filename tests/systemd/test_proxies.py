@@ -95,6 +95,7 @@ class Proxy:
             process.wait(10)
 
     def client(self) -> aiohttp.ClientSession:
+        """Make a client that finds the proxy by its name, and that can pass for a page of its origin."""
         trusting = ssl.create_default_context()
         self._authority.configure_trust(trusting)
         return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting, resolver=_Here()))

@@ -18,7 +18,7 @@ def readable(request: web.Request) -> Iterator[dict[str, str]]:
     Raises 403 for a page of an origin that is not allowed. That it can read: it holds nothing but this news, which a
     browser would show as a server that can't be reached.
     """
-    headers: dict[str, str] = {hdrs.VARY: "Origin"}
+    headers: dict[str, str] = {hdrs.VARY: "Origin", hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: hdrs.RETRY_AFTER}
     try:
         origin = check_origin(request)
     except web.HTTPForbidden as refusal:

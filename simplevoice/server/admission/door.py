@@ -1,4 +1,4 @@
-"""The door: the rules that a request passes before a conversation begins, in this order.
+"""The door: the rules that a request passes before a conversation begins, or a text is spoken, in this order.
 
 - ``Host``: is it a name of this daemon? Else 421. This one holds for every path but those of health.
 - ``Origin``: may this web page connect? Else 403.

@@ -39,7 +39,7 @@ class Daemon:
 
 
 class Line:
-    """One client's WebSocket."""
+    """One client's WebSocket, bare: tests send what is no message, under any header, and look at the close."""
 
     def __init__(self, socket: ClientWebSocketResponse[Any]) -> None:
         self.socket = socket

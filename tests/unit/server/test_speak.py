@@ -194,8 +194,9 @@ async def test_too_many_in_a_minute_are_refused(daemon: Start) -> None:
     async with service.http.post(PATH, json={"text": "hello"}) as response:
         assert response.status == 200
         await response.read()
-    status, told, retry_after = await refusal(service, {"text": "hello"})
+    status, told, retry_after = await refusal(service, {"text": "hello", "language": "en"})
     assert (status, told.error_code) == (429, ErrorCode.RATE_LIMITED)
+    assert "slow down" in told.message
     assert isinstance(told.details, dict)
     assert retry_after is not None
     assert int(retry_after) * 1000 >= told.details["retry_after_ms"]

@@ -45,6 +45,7 @@ async def test_one_that_is_allowed_reads_answers_and_refusals(daemon: Start, pat
             statuses.add(response.status)
             assert response.headers["Access-Control-Allow-Origin"] == GOOD
             assert response.headers["Vary"] == "Origin"
+            assert response.headers["Access-Control-Expose-Headers"] == "Retry-After"
     assert statuses == ({200} if path.endswith("ticket") else {200, 400})
 
 
