@@ -21,7 +21,8 @@ from simplevoice.types import AudioFormat
 
 log = structlog.get_logger(__name__)
 
-CHUNKS_AHEAD = 16
+CHUNKS_AHEAD = 256
+"""As many as messages wait for the client of a conversation; then the engine does."""
 STOP_SECONDS = 2.0
 """Work that still runs so long after it was told to stop is left behind."""
 
@@ -77,7 +78,7 @@ class Synthesis:
         else:
             self._report("answered")
         finally:
-            place.leave()
+            place.leave()  # at once, however slow the work is to end
             await self._stop(work)
 
     async def _next(self, seconds: float) -> bytes | None:
@@ -102,6 +103,8 @@ class Synthesis:
         except Exception as error:
             log.exception("speech_crashed", turn_id=self.id)
             end = SimpleVoiceError(type(error).__name__)
+        finally:
+            place.leave()  # what is made waits for its client without one
         if not self._over:  # else nobody takes it
             await self._chunks.put(end)
 

@@ -136,6 +136,18 @@ async def test_who_leaves_stops_the_work() -> None:
     assert (stage.reports[0].outcome, stage.reports[0].reason) == ("interrupted", "disconnected")
 
 
+async def test_who_takes_slowly_what_is_made_keeps_no_place() -> None:
+    stage = Stage(*[bytes(4800)] * 20)
+    async with aclosing(stage.synthesis().sound()) as sound:
+        await anext(sound)
+        next_one = stage.turnstile.ask()
+        async with asyncio.timeout(10):
+            await next_one.held.wait()
+        next_one.leave()
+        assert len([chunk async for chunk in sound]) == 19
+    assert stage.reports[0].outcome == "answered"
+
+
 async def test_an_engine_that_does_not_stop_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP_SECONDS", 0.01)
     let_go = asyncio.Event()
