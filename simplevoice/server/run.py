@@ -14,7 +14,7 @@ from simplevoice.config_sources import Settings
 from simplevoice.errors import SimpleVoiceError
 from simplevoice.server.app import create_app, start_service
 from simplevoice.server.drain import drain
-from simplevoice.server.keys import LIVE
+from simplevoice.server.keys import LIVE, REGISTRY
 from simplevoice.server.listeners import Listeners, listen
 from simplevoice.server.reload import reload
 from simplevoice.server.signals import Signals, leave
@@ -89,15 +89,15 @@ async def _converse(
     """Load the engines, work until told to stop, and let conversations end."""
     if not await _unless(signals.stop, start_service(app)):
         return 0
-    memory.set_aside()
-    await listeners.accept()
-    systemd.notify("READY=1", f"STATUS={describe(app)}")
-    while await _unless(signals.stop, signals.wait_for_reload()):
-        await _unless(signals.stop, reload(app, read_again))
-    systemd.notify("STOPPING=1")
-    if listeners.inherited:  # whoever comes now waits for the next daemon
-        listeners.close()
-    await drain(app)
+    with memory.spared(lambda: len(app[REGISTRY])):
+        await listeners.accept()
+        systemd.notify("READY=1", f"STATUS={describe(app)}")
+        while await _unless(signals.stop, signals.wait_for_reload()):
+            await _unless(signals.stop, reload(app, read_again))
+        systemd.notify("STOPPING=1")
+        if listeners.inherited:  # whoever comes now waits for the next daemon
+            listeners.close()
+        await drain(app)
     return 0
 
 

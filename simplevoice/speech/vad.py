@@ -4,8 +4,9 @@ The model (https://github.com/snakers4/silero-vad, version 5 and later, MIT) tak
 and a recurrent state of shape (2, 1, 128).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
@@ -54,11 +55,29 @@ class VoiceActivityModel:
         return VoiceActivityStream(self)
 
     def run(
-        self, window: npt.NDArray[np.float32], state: npt.NDArray[np.float32]
-    ) -> tuple[float, npt.NDArray[np.float32]]:
-        """Return the probability of speech in a window of shape (1, 576) within -1..1, and the state after it."""
-        output, after = self._session.run(None, {"input": window, "state": state, "sr": self._RATE})
-        return float(output[0, 0]), after
+        self, windows: npt.NDArray[np.float32], states: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the probabilities of speech in n windows, and the states after them.
+
+        Windows are of shape (n, 576) within -1..1, states of (2, n, 128), probabilities of (n,). Many at once cost a
+        third of what they cost one by one, and none makes a difference to another.
+        """
+        output, after = self._session.run(None, {"input": windows, "state": states, "sr": self._RATE})
+        return output[:, 0], after
+
+    def hear(self, pieces: Sequence["Piece"]) -> list[list[float]]:
+        """Return, for the next frames of several streams, the probabilities that somebody speaks in them. Blocks."""
+        probabilities: list[list[float]] = [[] for _ in pieces]
+        for position in range(max(len(piece.frames) for piece in pieces)):
+            now = [number for number, piece in enumerate(pieces) if position < len(piece.frames)]
+            streams = [pieces[number].stream for number in now]
+            windows = np.concatenate([pieces[number].window(position) for number in now])
+            heard, after = self.run(windows, np.concatenate([stream.state for stream in streams], axis=1))
+            for column, (number, stream) in enumerate(zip(now, streams, strict=True)):
+                probability = float(heard[column])
+                stream.note(probability, after[:, column : column + 1])
+                probabilities[number].append(probability)
+        return probabilities
 
     def speech_spans(
         self,
@@ -96,25 +115,43 @@ class VoiceActivityStream:
     def __init__(self, model: VoiceActivityModel) -> None:
         self._model = model
         self._window = np.zeros((1, CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
-        self._state = np.zeros(STATE_SHAPE, dtype=np.float32)
+        self.state = np.zeros(STATE_SHAPE, dtype=np.float32)
         self._quiet_frames = 0
 
     def probability(self, frame: npt.NDArray[np.int16]) -> float:
         """Return the probability (0-1) that somebody speaks in the next 512 samples."""
+        return self._model.hear([Piece(self, frame[np.newaxis])])[0][0]
+
+    def window(self, frame: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        """Go on to the next 512 samples; gives them with those before, as the model wants them."""
         self._window[0, :CONTEXT_SAMPLES] = self._window[0, -CONTEXT_SAMPLES:]
         self._window[0, CONTEXT_SAMPLES:] = frame
         self._window[0, CONTEXT_SAMPLES:] /= 32768
-        probability, self._state = self._model.run(self._window, self._state)
+        return self._window
+
+    def note(self, probability: float, state: npt.NDArray[np.float32]) -> None:
+        """Keep what the model made of them."""
+        self.state = state
         self._quiet_frames = self._quiet_frames + 1 if probability < CLEARLY_NO_SPEECH else 0
         if self._quiet_frames == REFRESH_FRAMES:
             self.reset()
-        return probability
 
     def reset(self) -> None:
         """Forget what was heard."""
         self._window.fill(0)
-        self._state = np.zeros(STATE_SHAPE, dtype=np.float32)
+        self.state = np.zeros(STATE_SHAPE, dtype=np.float32)
         self._quiet_frames = 0
+
+
+class Piece(NamedTuple):
+    """The next frames of a stream, of shape (n, 512)."""
+
+    stream: VoiceActivityStream
+    frames: npt.NDArray[np.int16]
+
+    def window(self, position: int) -> npt.NDArray[np.float32]:
+        """Go on to one of the frames."""
+        return self.stream.window(self.frames[position])
 
 
 def _spans(probabilities: list[float], threshold: float, silence_frames: int) -> list[tuple[int, int]]:

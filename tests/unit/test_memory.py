@@ -50,8 +50,9 @@ def test_eight_threads_share_two_arenas() -> None:
     assert arenas("free") > 2
 
 
-def test_what_is_set_aside_is_not_collected_and_the_rest_is() -> None:
-    program = """
+def run(program: str) -> None:
+    """Run it in a process of its own: there is one garbage collector for all of it."""
+    begin = """
 import gc, weakref
 from simplevoice import memory
 
@@ -60,17 +61,45 @@ class Thing:
         self.itself = self
 
 gc.disable()
+"""
+    subprocess.run([sys.executable, "-c", begin + program], check=True, timeout=20)
+
+
+def test_what_was_there_is_not_collected_and_the_rest_is() -> None:
+    run("""
 old = Thing()
 there = weakref.ref(old)
-memory.set_aside()
-assert gc.get_freeze_count() > 0 and not gc.get_objects(generation=2)
-young = Thing()
-gone = weakref.ref(young)
-del old, young
-memory.tidy()
-assert there() is not None and gone() is None
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=20)
+threshold = gc.get_threshold()
+with memory.spared(lambda: 0):
+    assert gc.get_freeze_count() > 0 and not gc.get_objects(generation=2)
+    assert gc.get_threshold() == memory.THRESHOLDS
+    young = Thing()
+    gone = weakref.ref(young)
+    del old, young
+    memory.tidy()
+    assert there() is not None and gone() is None
+assert gc.get_threshold() == threshold and not gc.callbacks
+""")
+
+
+def test_connections_that_stay_are_set_aside_until_nobody_is_there() -> None:
+    run("""
+connections = 0
+with memory.spared(lambda: connections):
+    for connections in (memory.MORE_CONNECTIONS - 1, memory.MORE_CONNECTIONS, memory.MORE_CONNECTIONS + 1):
+        thing = Thing()
+        gc.collect()
+        there = weakref.ref(thing)
+        del thing
+        gc.collect()
+        assert (there() is None) is (connections != memory.MORE_CONNECTIONS), connections
+        kept = kept if connections > memory.MORE_CONNECTIONS else there
+    assert kept() is not None
+    connections = 0
+    memory.tidy()
+    assert kept() is None
+    assert gc.get_freeze_count() > 0 and not gc.get_objects(generation=2)
+""")
 
 
 def test_it_tidies_up_what_hangs_together_in_a_circle() -> None:
