@@ -147,6 +147,7 @@ class DetectedStream(AudioStream):
         super().__init__(decoder, taker)
         self._config = config
         self._smart_turn = engines.smart_turn
+        self._voice_activity = engines.voice_activity
         self._detector = TurnDetector(
             config,
             engines.voice_activity,
@@ -177,8 +178,11 @@ class DetectedStream(AudioStream):
     async def _hear(self, pcm: bytes) -> None:
         muted = self._config.half_duplex and self._taker.speaking
         async with self._handling:
-            await self._handle(self._detector.feed(pcm, muted=muted))
-        await self._taker.vad_changed(self._detector.activity)
+            piece = self._detector.take(pcm, muted=muted)
+            if len(piece.frames):
+                await self._handle(self._detector.heard(await self._voice_activity.hear_soon(piece)))
+        if not self._closed:
+            await self._taker.vad_changed(self._detector.activity)
 
     async def _end(self) -> None:
         async with self._handling:

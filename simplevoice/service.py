@@ -230,6 +230,8 @@ class SimpleVoiceService:
     async def _unload(self) -> None:
         async with self._loading:
             await asyncio.gather(*(engine.close() for engine in self._engines))
+            if self._ears is not None:
+                self._ears.voice_activity.close()
             self._ears = None
 
     async def _cancel_idle(self) -> None:

@@ -1,5 +1,6 @@
 """The turns of a continuous stream, with their sound: voice activity, endpointing and the buffer around them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from simplevoice.speech.endpointing import (
     TurnEnded,
     Verdict,
 )
-from simplevoice.speech.vad import FRAME_MS, FRAME_SAMPLES, VoiceActivityModel
+from simplevoice.speech.vad import FRAME_MS, FRAME_SAMPLES, Piece, VoiceActivityModel
 from simplevoice.types import INPUT_SAMPLE_RATE
 
 FRAME_BYTES = 2 * FRAME_SAMPLES
@@ -45,7 +46,7 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 class TurnDetector:
-    """The turns of one stream. It runs on the event loop: a frame of 32 ms costs 0.1 to 0.3 ms.
+    """The turns of one stream. The model apart, it costs some microseconds for a frame of 32 ms.
 
     It holds at most ``max_seconds`` of a turn, which is then ended, and in silence no more than the pre-roll and the
     beginning of speech that may become a turn.
@@ -63,6 +64,7 @@ class TurnDetector:
         max_turn_ms = int(max_seconds * 1000) - (self._pre_roll + TAIL_FRAMES) * FRAME_MS
         self._endpointer = Endpointer(config, max_turn_ms=max_turn_ms, expects_evidence=expects_evidence)
         self._tail = min(TAIL_FRAMES, self._endpointer.tentative_frames)
+        self._model = model
         self._voice = model.stream()
         self._audio = bytearray()  # from frame self._first on; less than a frame may follow the last heard one
         self._first = 0
@@ -83,10 +85,20 @@ class TurnDetector:
 
     def feed(self, pcm: bytes, *, muted: bool = False) -> list[Detection]:
         """Hear 16 kHz mono 16-bit little-endian sound of any length. ``muted`` hears silence in its place."""
+        piece = self.take(pcm, muted=muted)
+        return self.heard(self._model.hear([piece])[0]) if len(piece.frames) else []
+
+    def take(self, pcm: bytes, *, muted: bool = False) -> Piece:
+        """Take sound as ``feed`` does; gives the frames that it completes, whose probabilities ``heard`` wants next."""
         self._audio += bytes(len(pcm)) if muted else pcm
+        fresh = bytes(memoryview(self._audio)[self._offset(self._heard) :])
+        whole = len(fresh) - len(fresh) % FRAME_BYTES
+        return Piece(self._voice, np.frombuffer(fresh[:whole], "<i2").reshape(-1, FRAME_SAMPLES))
+
+    def heard(self, probabilities: Sequence[float]) -> list[Detection]:
+        """Go on by so many frames, each with the probability that somebody speaks in it."""
         detections: list[Detection] = []
-        while len(frame := self._audio[self._offset(self._heard) :][:FRAME_BYTES]) == FRAME_BYTES:
-            probability = self._voice.probability(np.frombuffer(frame, "<i2"))
+        for probability in probabilities:
             self._heard += 1
             detections += self._with_audio(self._endpointer.frame(probability))
             self._forget()

@@ -5,6 +5,7 @@ and a recurrent state of shape (2, 1, 128).
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import onnxruntime
 from pydub import AudioSegment
 
+from simplevoice.speech.batches import Batches
 from simplevoice.types import INPUT_SAMPLE_RATE
 
 FRAME_SAMPLES = 512
@@ -64,6 +66,18 @@ class VoiceActivityModel:
         """
         output, after = self._session.run(None, {"input": windows, "state": states, "sr": self._RATE})
         return output[:, 0], after
+
+    async def hear_soon(self, piece: "Piece") -> list[float]:
+        """Hear a piece together with those of other streams that come meanwhile, off the event loop."""
+        return await self._batches.add(piece)
+
+    def close(self) -> None:
+        """Let its thread end."""
+        self._batches.close()
+
+    @cached_property
+    def _batches(self) -> Batches["Piece", list[float]]:
+        return Batches("voice activity", self.hear)
 
     def hear(self, pieces: Sequence["Piece"]) -> list[list[float]]:
         """Return, for the next frames of several streams, the probabilities that somebody speaks in them. Blocks."""

@@ -4,12 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from simplevoice.errors import EngineError
 from simplevoice.llm import ChatMessage, TextChunk
-from simplevoice.speech.vad import VoiceActivityModel, VoiceActivityStream
+from simplevoice.speech.vad import Piece, VoiceActivityStream
 from simplevoice.tts import SpeechChunk, Voice
 from simplevoice.types import Language
 from tests.fakes.engines import FakeEngine, FakeEngines, FakeModel, FakeSpeaker, FakeTranscriber, FakeVoiceActivity
@@ -128,15 +125,13 @@ class LoudnessModel(FakeVoiceActivity):
     """A frame with a loud sample in it is speech."""
 
     def stream(self) -> VoiceActivityStream:
-        return _LoudnessStream(self)
+        return VoiceActivityStream(self)
 
+    async def hear_soon(self, piece: Piece) -> list[float]:
+        return self.hear([piece])[0]
 
-class _LoudnessStream(VoiceActivityStream):
-    def __init__(self, model: VoiceActivityModel) -> None:
-        self._model = model
-
-    def probability(self, frame: npt.NDArray[np.int16]) -> float:
-        return float(frame.max() > 500)
+    def hear(self, pieces: Sequence[Piece]) -> list[list[float]]:
+        return [[float(frame.max() > 500) for frame in piece.frames] for piece in pieces]
 
 
 def speech(ms: int) -> bytes:

@@ -1,5 +1,6 @@
 """The real Silero on real recordings and on what is no speech."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig
 from simplevoice.models.store import ModelStore
-from simplevoice.speech.vad import FRAME_SAMPLES, VoiceActivityModel
+from simplevoice.speech.vad import FRAME_SAMPLES, Piece, VoiceActivityModel
 from tests.media import recording, samples, segment, tone
 
 pytestmark = pytest.mark.models
@@ -113,6 +114,27 @@ class TestStream:
         names = ["ar-no.wav", "en-LJ011-0202.wav"] * 3
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(listen, names)) == [listen(name) for name in names]
+
+    def test_streams_heard_together_hear_the_same(self, model: VoiceActivityModel) -> None:
+        sounds = [list(frames(heard(name))) for name in ("ar-no.wav", "en-LJ011-0202.wav", "ar-no.wav")]
+        alone = [[stream.probability(frame) for frame in sound] for sound in sounds if (stream := model.stream())]
+        together = [list[float]() for _ in sounds]
+        streams = [model.stream() for _ in sounds]
+        for position in range(0, max(map(len, sounds)), 3):
+            numbers = [n for n, sound in enumerate(sounds) if position < len(sound)]
+            pieces = [Piece(streams[n], np.array(sounds[n][position : position + 3])) for n in numbers]
+            for number, probabilities in zip(numbers, model.hear(pieces), strict=True):
+                together[number] += probabilities
+        assert [len(one) for one in together] == [len(one) for one in alone]
+        for one, other in zip(together, alone, strict=True):
+            assert one == pytest.approx(other, abs=1e-4)
+
+    async def test_pieces_are_heard_off_the_event_loop(self, model: VoiceActivityModel) -> None:
+        (frame, *_) = frames(heard("ar-no.wav"))
+        pieces = [Piece(model.stream(), np.array([frame])) for _ in range(5)]
+        results = await asyncio.gather(*map(model.hear_soon, pieces))
+        assert results == [results[0]] * 5
+        model.close()
 
     def test_a_frame_is_not_changed(self, model: VoiceActivityModel) -> None:
         frame = np.full(FRAME_SAMPLES, 1000, dtype=np.int16)
