@@ -14,6 +14,7 @@ from simplevoice.config_sources import Settings
 from simplevoice.errors import SimpleVoiceError
 from simplevoice.server.app import create_app, start_service
 from simplevoice.server.drain import drain
+from simplevoice.server.event_loop import kind_of, new_event_loop
 from simplevoice.server.keys import LIVE, REGISTRY
 from simplevoice.server.listeners import Listeners, listen
 from simplevoice.server.reload import reload
@@ -34,7 +35,7 @@ def run(settings: Settings) -> int:
 
     A second signal ends the process at once, with 128 and the signal's number.
     """
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         code = runner.run(serve(create_app(settings.config), settings.read_again))
         deadline = threading.Timer(THREADS_SECONDS, leave, [code])
         deadline.daemon = True
@@ -47,6 +48,7 @@ async def serve(app: web.Application, read_again: Callable[[], Settings]) -> int
 
     ``read_again`` gives the settings that SIGHUP puts in force.
     """
+    log.info("starting", event_loop=kind_of(asyncio.get_running_loop()))
     memory.bound_arenas()
     seconds = app[LIVE].config.limits.handshake_seconds
     runner = web.AppRunner(

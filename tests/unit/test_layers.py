@@ -51,6 +51,7 @@ VENDORS = {
     "openai": {"remote.py", "llm/openai.py", "stt/openai.py"},
     "httpx2": {"remote.py"},
     "matplotlib": {"cli/plot.py"},
+    "uvloop": {"server/event_loop.py"},
     "sounddevice": {"cli/sound_device.py"},
     "pyrate_limiter": {"rates.py"},
 }
