@@ -18,6 +18,7 @@ MAX_HOPS = 16
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](:\d+)?|(?P<v4>[\d.]+):\d+")
 
 
+@lru_cache(maxsize=256)
 def parse_address(text: str) -> Address | None:
     """Read an address. An IPv4 address inside an IPv6 one is taken for what it is, and a zone is dropped."""
     try:
