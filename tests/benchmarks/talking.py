@@ -23,6 +23,8 @@ from tests.benchmarks.processes import cpu_seconds
 from tests.reliability.subject import Subject
 
 DATA = Path(__file__).parents[1] / "data"
+AS_SERVE_SETS_IT = {"OPENBLAS_NUM_THREADS": "1"}
+"""For programs of the tests, which import numpy before they could."""
 APART_SECONDS = 0.7
 """People don't begin in one moment: each this long behind the one before."""
 
@@ -60,7 +62,8 @@ def english_clips() -> list[Clip]:
 async def daemon(*program: str, **settings: object) -> AsyncIterator[Side]:
     """Run our own daemon with the voice that the peers have, and no bound that talking without a pause could reach."""
     chosen = {"tts_engine": "piper", "limits_turns_per_minute": 1000, **settings}
-    async with Subject.running(*(program or ("simplevoice", "serve")), settings=chosen) as subject:
+    program = program or ("simplevoice", "serve")
+    async with Subject.running(*program, settings=chosen, environment=AS_SERVE_SETS_IT) as subject:
         yield Side(subject.url, subject.pid, partial(_connect, subject.url))
 
 

@@ -1,6 +1,9 @@
 """``simplevoice serve``: what it hands to the server, and how it ends."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import structlog
@@ -28,3 +31,23 @@ def test_the_settings_reach_the_server_and_its_number_is_the_exit_code(monkeypat
     assert (config.server.port, config.server.path_prefixes, config.turns.smart_turn) == (77, ("/api/v1",), False)
     assert json.loads(result.stderr)["event"] == "serving"
     assert result.stdout == ""
+
+
+def test_numpy_takes_one_thread_unless_the_operator_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+
+    def run(settings: Settings) -> int:
+        found.append(os.environ["OPENBLAS_NUM_THREADS"])
+        return 0
+
+    monkeypatch.setattr(server_run, "run", run)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    CliRunner().invoke(main, ["serve"])
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    CliRunner().invoke(main, ["serve"])
+    assert found == ["3", "1"]
+
+
+def test_numpy_is_not_there_before() -> None:
+    code = "import sys, simplevoice.cli.serve; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
