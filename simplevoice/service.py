@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -30,6 +30,9 @@ from simplevoice.tts import Speaker
 from simplevoice.turnstile import Turnstile, places_of
 
 log = structlog.get_logger(__name__)
+
+WARM_UP_ORDER = ("stt", "tts", "llm")
+"""The language model takes longest, and a turn reaches it behind recognition."""
 
 
 class ServiceHealth(msgspec.Struct, frozen=True):
@@ -73,7 +76,7 @@ class SimpleVoiceService:
         self.turnstile = Turnstile(places_of(limits), limits.turn_wait_seconds)
         self.observation = Observation(log_turn, self.performance.record)
         self.load_seconds: dict[str, float] = {}
-        """How long it took last to load and warm up, by role, and ``ears`` for the small models."""
+        """How long it took last to load, by role, and ``ears`` for the small models."""
         self._limits = limits
         self._transcriber = transcriber
         self._model = model
@@ -84,15 +87,22 @@ class SimpleVoiceService:
         self.fetching = Fetching()
         self._lending = Lending()
         self._loading = asyncio.Lock()
+        self._warming: asyncio.Task[None] | None = None
         self._users = 0
         self._idle: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Load and warm up what is not loaded yet. Raises EngineError or ModelError."""
+        """Load what is not loaded yet. Raises EngineError or ModelError.
+
+        It is warmed up behind that: a turn can do without, and would have to wait for it.
+        """
         if self._loaded:
             return
         async with self._loading:
-            await self._load(self._load_ears(), *(self._prepare(role, e) for role, e in self._roles.items()))
+            cold = {role: engine for role, engine in self._roles.items() if not _works(engine)}
+            await self._load(self._load_ears(), *(self._load_engine(role, e) for role, e in cold.items()))
+            if cold:
+                self._warming = asyncio.create_task(self._warm_up(cold), name="warm-up")
 
     @property
     def _loaded(self) -> bool:
@@ -206,15 +216,28 @@ class SimpleVoiceService:
             self._ears = await asyncio.to_thread(self._open_ears)
             self.load_seconds["ears"] = time.monotonic() - started
 
-    async def _prepare(self, role: str, engine: Engine) -> None:
-        if _works(engine):
-            return
+    async def _load_engine(self, role: str, engine: Engine) -> None:
         started = time.monotonic()
         await engine.load()
-        await engine.warm_up()
         self.load_seconds[role] = seconds = time.monotonic() - started
         health = msgspec.to_builtins(engine.health())  # only what is known
         log.info("engine_ready", **health, seconds=round(seconds, 2))
+
+    async def _prepare(self, role: str, engine: Engine) -> None:
+        await self._load_engine(role, engine)
+        await engine.warm_up()
+
+    async def _warm_up(self, engines: Mapping[str, Engine]) -> None:
+        """Warm up one after the other, while turns may come. What fails shows in the engine's health."""
+        started = time.monotonic()
+        for role in sorted(engines, key=WARM_UP_ORDER.index):
+            try:
+                await engines[role].warm_up()
+            except EngineError as error:
+                log.warning("warm_up_failed", engine=engines[role].name, problem=str(error))
+            except Exception:
+                log.exception("warm_up_crashed", engine=engines[role].name)
+        log.info("warmed_up", seconds=round(time.monotonic() - started, 2))
 
     async def _let_go(self) -> None:
         """Release what conversations held, and later, if the operator wants it, the models."""
@@ -229,6 +252,9 @@ class SimpleVoiceService:
 
     async def _unload(self) -> None:
         async with self._loading:
+            if self._warming is not None:
+                self._warming.cancel()
+                await asyncio.wait([self._warming])
             await asyncio.gather(*(engine.close() for engine in self._engines))
             if self._ears is not None:
                 self._ears.voice_activity.close()

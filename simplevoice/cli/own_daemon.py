@@ -33,7 +33,7 @@ class Record(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def own_daemon(settings: Settings, *arguments: str) -> AsyncIterator[str]:
-    """Run a daemon that is ready, and give the URL of its conversation. ``arguments`` go to its command line.
+    """Run a daemon that is ready and warm, and give the URL of its conversation. ``arguments`` go to its command line.
 
     Raises ClickException with its own words where it doesn't start.
     """
@@ -85,7 +85,7 @@ async def _until_ready(log: asyncio.StreamReader) -> str:
                 record = _record(line)
                 if record.event == "listening":
                     url = record.url
-                elif record.event == "ready":
+                elif record.event == "warmed_up":
                     return url
                 elif record.level not in ("debug", "info"):
                     last = f"{record.event}: {record.error}" if record.error else record.event

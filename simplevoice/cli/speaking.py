@@ -108,6 +108,7 @@ async def _speak_here(config: Config, order: Order) -> Speech:
     audio = bytearray()
     try:
         await speaker.load()
+        await speaker.warm_up()
         async with aclosing(speaker.synthesize(order.text, voice)) as chunks:
             async for chunk in chunks:
                 engines[chunk.engine] = None

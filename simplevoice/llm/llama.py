@@ -7,6 +7,7 @@ slot that knows it: then only the new words are read before the first one of the
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,13 @@ class LlamaModel(LanguageModel):
                 raise
 
     async def warm_up(self) -> None:
-        """Let every slot read a system prompt, each language in turn, so that no first turn has to."""
-        if self._llama is None:
-            return
-        llama = self._llama
-        languages = sorted(self._languages)
-        prompts = [
-            system_prompt(languages[n % len(languages)], self._config.instructions) for n in range(self._config.slots)
-        ]
-        await asyncio.gather(*(self._read(llama, prompt) for prompt in prompts))
+        """Let every slot that nobody has used read a system prompt, each language in turn: no first turn has to then.
+
+        One after the other, so that a turn that comes meanwhile finds a slot, and half of the processors at least.
+        """
+        llama, languages = self._llama, cycle(sorted(self._languages))
+        while llama is not None and llama.slots.unused:
+            await self._read(llama, system_prompt(next(languages), self._config.instructions))
 
     async def close(self) -> None:
         """Stop all replies and free the memory."""
@@ -123,8 +122,9 @@ class LlamaModel(LanguageModel):
             raise ReplyError("llama gave no text")
 
     async def _read(self, llama: LlamaCpp, prompt: str) -> None:
-        """Let a slot read a system prompt."""
-        messages = [ChatMessage("system", prompt), ChatMessage("user", "Hello.")]
+        """Let an unused slot read a system prompt."""
+        # No slot knows this user, so that the one that was used longest ago is taken.
+        messages = [ChatMessage("system", prompt), ChatMessage("user", f"Hello {llama.slots.unused}.")]
         stream = llama.start(await llama.slots.take(messages), self._request(messages, max_tokens=1))
         try:
             deadline = asyncio.get_running_loop().time() + WARM_UP_SECONDS

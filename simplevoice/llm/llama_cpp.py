@@ -145,6 +145,7 @@ def serve(path: Path, config: LlmConfig, gpu: bool) -> xllamacpp.Server:
     params.n_cache_reuse = CACHE_REUSE_TOKENS
     params.cache_ram_mib = 0
     params.n_threads_http = 1
+    params.warmup = False  # the system prompts do that
     params.endpoint_slots = params.ui = False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads or reply_threads(CORES)
     params.fit_params = gpu

@@ -24,6 +24,11 @@ class Slots:
         self.waiting = 0
         """How many wait for a slot."""
 
+    @property
+    def unused(self) -> int:
+        """How many have read nothing yet."""
+        return sum(not slot.messages for slot in self._free)
+
     async def take(self, messages: Sequence[ChatMessage]) -> Slot:
         """Wait for a free slot: the one that knows most of the messages, else the one unused for longest."""
         self.waiting += 1

@@ -92,7 +92,7 @@ class Snapshot(Collector):
         breakers = {(role, rank, state): state == b for role, rank, b in guarded for state in get_args(BreakerState)}
         yield _gauge("breaker_state", "State of the breaker before an engine.", breakers, "role", "rank", "state")
         seconds = {(role,): seconds for role, seconds in self._service.load_seconds.items()}
-        yield _gauge("engine_load_seconds", "How long it took last to load and warm up.", seconds, "role")
+        yield _gauge("engine_load_seconds", "How long it took last to load.", seconds, "role")
 
     def _bytes(self) -> Iterator[Metric]:
         traffic = self._traffic

@@ -61,20 +61,24 @@ class SpeechPolicy(Speaker):
         self._spoke_locally: str | None = None
 
     async def load(self) -> None:
-        """Load the engines. One that was only preferred, not asked for by its name, may be missing."""
+        """Load the engines without which nobody would speak, or not who was asked for; the others can be missing."""
         if self._state == "ready":
             return
         self._state = "loading"
         try:
             for speaker in self._engines():
-                await self._load(speaker)
+                if self._needed(speaker):
+                    await speaker.load()
         except BaseException:
             self._state = "failed"
             raise
         self._state = "ready"
 
     async def warm_up(self) -> None:
+        """Load the engines that stand by, too: until then the last of them does."""
         for speaker in self._engines():
+            if not self._needed(speaker):
+                await self._try_to_load(speaker)
             await speaker.warm_up()
 
     async def release(self) -> None:
@@ -194,12 +198,13 @@ class SpeechPolicy(Speaker):
         finally:
             await attempt.close()
 
-    async def _load(self, speaker: Speaker) -> None:
+    def _needed(self, speaker: Speaker) -> bool:
+        return speaker.name in (self._config.engine, self._config.local) or speaker is self._local[-1]
+
+    async def _try_to_load(self, speaker: Speaker) -> None:
         try:
             await speaker.load()
         except (EngineError, ModelError) as error:
-            if speaker.name in (self._config.engine, self._config.local) or speaker is self._local[-1]:
-                raise
             log.info("local_engine_missing", engine=speaker.name, reason=str(error))
 
     def _engines(self) -> list[Speaker]:

@@ -18,7 +18,19 @@ from tests.figures.report import ROOT, Section
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "benchmarks"
 STANDINGS = PICTURES / "standings.json"
-BENCHES = ("gateway", "idle", "transcription", "words", "batch", "edge", "voice", "peer", "turn", "decoding")
+BENCHES = (
+    "gateway",
+    "idle",
+    "transcription",
+    "words",
+    "batch",
+    "edge",
+    "voice",
+    "peer",
+    "turn",
+    "decoding",
+    "starting",
+)
 """The modules, in the order of the page; each has ``async def run() -> Result``."""
 
 

@@ -36,7 +36,7 @@ async def serve() -> None:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         _say(event="listening", url=f"ws://127.0.0.1:{runner.addresses[0][1]}/")
-        _say(event="ready")
+        _say(event="warmed_up")
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -172,7 +172,7 @@ class Subject:
             match entry:
                 case {"event": "listening", "url": str(url)}:
                     self.url = url
-                case {"event": "ready"}:
+                case {"event": "warmed_up"}:
                     self._ready.set()
                 case {"level": "error" | "critical"}:
                     self.complaints[_complaint(entry)] += 1

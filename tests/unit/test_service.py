@@ -1,9 +1,10 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from simplevoice.config import LimitsConfig
-from simplevoice.errors import EngineError
+from simplevoice.errors import EngineError, TranscriptionError
 from simplevoice.service import Ears, SimpleVoiceService
 from tests.fakes.engines import FakeEngines
 
@@ -24,14 +25,60 @@ async def settled(service: SimpleVoiceService) -> None:
     await service._idle
 
 
+async def warm(service: SimpleVoiceService) -> None:
+    """Wait until it is warmed up."""
+    assert service._warming is not None
+    await service._warming
+
+
 async def test_loads_and_warms_up_once() -> None:
     fakes = FakeEngines()
     service = make_service(fakes)
     await service.start()
+    await warm(service)
     async with service.in_use() as lender, service.in_use():
         assert lender.engines.transcriber is fakes.transcriber
     assert fakes.transcriber.calls == ["load", "warm_up"]
     assert fakes.model.calls == ["load", "warm_up"]
+    await service.close()
+
+
+async def test_a_turn_does_not_wait_for_the_warm_up() -> None:
+    fakes = FakeEngines()
+    cold = asyncio.Event()
+
+    async def never_warm() -> None:
+        cold.set()
+        await asyncio.Event().wait()
+
+    fakes.transcriber.warm_up = never_warm  # type: ignore[method-assign]  # as a slow machine's
+    service = make_service(fakes)
+    async with service.in_use():
+        await cold.wait()
+        assert service.health().good
+        with service.lend():
+            pass
+    await service.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("error", [TranscriptionError("out of memory"), ValueError("a mistake")])
+async def test_who_fails_to_warm_up_keeps_nobody_else_from_it(error: Exception) -> None:
+    fakes = FakeEngines()
+
+    async def fail() -> None:
+        raise error
+
+    fakes.transcriber.warm_up = fail  # type: ignore[method-assign]
+    service = make_service(fakes)
+    with capture_logs() as logs:
+        await service.start()
+        await warm(service)
+    assert fakes.model.calls == fakes.speaker.calls == ["load", "warm_up"]
+    assert [entry["event"] for entry in logs][-2:] == [
+        "warm_up_failed" if isinstance(error, TranscriptionError) else "warm_up_crashed",
+        "warmed_up",
+    ]
     await service.close()
 
 
@@ -54,6 +101,7 @@ async def test_releases_behind_the_last_connection() -> None:
     async with service.in_use():
         async with service.in_use():
             pass
+        await warm(service)
         assert "release" not in fakes.model.calls
     await settled(service)
     assert fakes.model.calls == ["load", "warm_up", "release"]
@@ -77,7 +125,7 @@ async def test_unloads_only_when_told_to_and_loads_again() -> None:
     fakes = FakeEngines()
     service = make_service(fakes, idle_release_seconds=0.0, unload_after_seconds=0.001)
     async with service.in_use():
-        pass
+        await warm(service)
     await settled(service)
     assert fakes.model.calls == ["load", "warm_up", "release", "close"]
     async with service.in_use():

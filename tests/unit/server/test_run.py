@@ -114,20 +114,21 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd
         yield Systemd(channel)
 
 
-async def test_systemd_is_told_of_readiness_no_sooner_than_engines_are_warm(systemd: Systemd) -> None:
+async def test_systemd_is_told_of_readiness_no_sooner_than_engines_are_loaded(systemd: Systemd) -> None:
     fakes = FakeEngines()
-    warming, warm = asyncio.Event(), asyncio.Event()
+    loading, loaded = asyncio.Event(), asyncio.Event()
 
-    async def warm_up() -> None:
-        warming.set()
-        await warm.wait()
+    async def load_slowly() -> None:
+        loading.set()
+        await loaded.wait()
+        fakes.model.state = "ready"
 
-    fakes.model.warm_up = warm_up  # type: ignore[method-assign]  # until it is let go
+    fakes.model.load = load_slowly  # type: ignore[method-assign]  # until it is let go
     running = asyncio.create_task(serve(make_app(fakes, 0), load))
-    await warming.wait()
+    await loading.wait()
     await systemd.hears("STATUS=starting")
     assert "READY=1" not in systemd.told
-    warm.set()
+    loaded.set()
     await systemd.hears("READY=1")
     await systemd.hears("STATUS=running: 0 connections; stt fake ready, llm fake ready, tts fake ready")
     os.kill(os.getpid(), signal.SIGTERM)

@@ -338,8 +338,18 @@ async def test_a_preferred_engine_may_be_missing() -> None:
     piper, espeak = FakeSpeaker("piper", AUDIO), FakeSpeaker("espeak", AUDIO)
     piper.error = WeightsUnavailableError("no voice")
     async with policy(FakeSpeaker("edge", SpeechError("503")), piper, espeak) as speech:
+        await speech.warm_up()
         assert engines(await speak(speech)) == ["espeak"]
         assert speech.health().state == "ready"
+
+
+async def test_a_preferred_engine_is_loaded_behind_the_ones_that_are_needed() -> None:
+    piper, espeak = FakeSpeaker("piper", AUDIO), FakeSpeaker("espeak", AUDIO)
+    async with policy(FakeSpeaker("edge", SpeechError("503")), piper, espeak) as speech:
+        assert speech.health().state == "ready"
+        assert engines(await speak(speech)) == ["espeak"]
+        await speech.warm_up()
+        assert engines(await speak(speech)) == ["piper"]
 
 
 @pytest.mark.parametrize("config", [TtsConfig(engine="piper"), TtsConfig(local="piper")])
