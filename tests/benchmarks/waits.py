@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEADER = ("who", "talking", "answered", "split", "median, ms", "p95, ms", "worst, ms", "CPU s a turn")
+TICKS_MS = [round(step * 10**power) for power in (2, 3, 4) for step in (1, 2, 5)]
 
 
 def details(sides: Mapping[str, Sequence[Talk]]) -> str:
@@ -46,6 +47,8 @@ def draw(figure: "Figure", sides: Mapping[str, Sequence[Talk]]) -> None:
         )
     axes.set(yscale="log", xlabel="talking at once", ylabel="ms until the answer that stays")
     axes.set_xticks(range(len(numbers)), [str(number) for number in numbers])
+    least, most = axes.get_ylim()
+    axes.set_yticks([tick for tick in TICKS_MS if least <= tick <= most])
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
