@@ -25,8 +25,9 @@ from tests.benchmarks.talking import Side
 
 HERE = Path(__file__).parent
 ENVIRONMENT = user_cache_path("simplevoice") / "peers" / "pipecat"
+PACKAGES = ("pipecat-ai[piper,websocket,whisper]==1.14.0", "uvicorn==0.54.0")
 SHARED = ("faster-whisper", "ctranslate2", "onnxruntime", "piper-tts", "xllamacpp")
-"""What both environments have, in the same versions."""
+"""The engines, which it gets in the versions that we have."""
 START_SECONDS, READY_SECONDS, STOP_SECONDS = 120.0, 60.0, 20.0
 MOST_BYTES = 2**24
 
@@ -39,10 +40,11 @@ class PeerMissingError(Exception):
 
 async def prepare() -> None:
     """Make its environment, which takes a minute the first time. Raises PeerMissingError."""
+    packages = (*PACKAGES, *(f"{name}=={version(name)}" for name in SHARED))
     with TemporaryDirectory() as folder:
-        constraints = Path(folder) / "constraints.txt"
-        constraints.write_text("".join(f"{name}=={version(name)}\n" for name in SHARED))
-        arguments = (ENVIRONMENT, HERE / "requirements.txt", sys.executable, constraints)
+        requirements = Path(folder) / "requirements.txt"
+        requirements.write_text("\n".join(packages))
+        arguments = (ENVIRONMENT, requirements, sys.executable)
         process = await asyncio.create_subprocess_exec(
             HERE / "prepare.sh", *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
         )

@@ -108,5 +108,5 @@ async def test_it_begins_when_the_agent_is_ready() -> None:
 async def test_packages_that_cannot_be_had_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipecat_agent, "ENVIRONMENT", tmp_path / "peer")
     monkeypatch.setattr(sys, "executable", "false")
-    with pytest.raises(PeerMissingError, match=r"requirements.txt can't be installed$"):
+    with pytest.raises(PeerMissingError, match=r"its packages can't be installed$"):
         await prepare()
