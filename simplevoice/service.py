@@ -96,8 +96,6 @@ class SimpleVoiceService:
 
         It is warmed up behind that: a turn can do without, and would have to wait for it.
         """
-        if self._loaded:
-            return
         async with self._loading:
             cold = {role: engine for role, engine in self._roles.items() if not _works(engine)}
             await self._load(self._load_ears(), *(self._load_engine(role, e) for role, e in cold.items()))
@@ -174,8 +172,10 @@ class SimpleVoiceService:
         """Load the engines for somebody who gives them back."""
         self._users += 1
         try:
-            await self._cancel_idle()
-            await self.start()
+            if self._idle is not None:
+                await self._cancel_idle()
+            if not self._loaded:
+                await self.start()
         except BaseException:
             self.give_back()
             raise

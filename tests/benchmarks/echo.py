@@ -1,4 +1,4 @@
-"""The floor: bare aiohttp that sends back each message as it came. ``python -m tests.benchmarks.echo``.
+"""The floor: bare aiohttp that sends back each message as it came. ``python -m tests.benchmarks.echo asyncio``.
 
 It bounds messages as the daemon does and compresses nothing; it says nothing of its own and asks nobody anything.
 """
@@ -9,6 +9,8 @@ import signal
 import sys
 
 from aiohttp import WSMsgType, web
+
+from tests.benchmarks.loops import run_on_named_loop
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 
@@ -48,4 +50,4 @@ def _say(**entry: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    run_on_named_loop(serve())

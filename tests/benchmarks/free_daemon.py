@@ -1,10 +1,8 @@
-"""What ``simplevoice serve`` runs, with engines that cost nothing: ``python -m tests.benchmarks.free_daemon``.
+"""What ``simplevoice serve`` runs, with engines that cost nothing: ``python -m tests.benchmarks.free_daemon asyncio``.
 
 It takes its settings from the environment, as the real one does.
 """
 
-import asyncio
-import sys
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +13,7 @@ from simplevoice.config_sources import load
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
 from simplevoice.service import Ears, SimpleVoiceService
+from tests.benchmarks.loops import run_on_named_loop
 from tests.fakes.engines import FakeEngine, FakeModel, FakeSpeaker, FakeTranscriber, FakeVoiceActivity
 
 REPLY_PCM = bytes(30_000)
@@ -57,4 +56,4 @@ def make_app(config: Config) -> web.Application:
 if __name__ == "__main__":
     settings = load()
     with logs.configure(settings.config.logging):
-        sys.exit(asyncio.run(serve(make_app(settings.config), settings.read_again)))
+        run_on_named_loop(serve(make_app(settings.config), settings.read_again))

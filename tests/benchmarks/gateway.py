@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from simplevoice.protocol import Ping, encode
 from simplevoice.speech.codec import wav_header
 from simplevoice.types import INPUT_SAMPLE_RATE
-from tests.benchmarks.result import Result, Row, side_by_side
+from tests.benchmarks.loops import LOOPS
+from tests.benchmarks.result import MEDIAN, Result, Row, quantile, side_by_side
 from tests.reliability.subject import Subject
 from tests.reliability.wire import Wire, close_frame
 
@@ -26,30 +27,40 @@ SETTINGS = {
 }
 """Nothing may be refused."""
 
+Side = Callable[[], Awaitable[float]]
+
 
 async def run(scale: float = 1.0) -> Result:
-    """Measure round trips on one connection, then how connections open. ``scale`` is the share of the repetitions."""
+    """Measure on each event loop. ``scale`` is the share of the repetitions."""
     result = Result()
+    for loop in LOOPS:
+        await _measure(result, loop, scale)
+    return result
+
+
+async def _measure(result: Result, loop: str, scale: float) -> None:
+    """Measure round trips on one connection, then how connections open."""
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(Subject.running("tests.benchmarks.free_daemon", settings=SETTINGS))
-        echo = await stack.enter_async_context(Subject.running("tests.benchmarks.echo", settings={}))
-        wire = await established(ours.url, number=0)
+        daemon = Subject.running("tests.benchmarks.free_daemon", loop, settings=SETTINGS)
+        ours = (await stack.enter_async_context(daemon)).url
+        echo = (await stack.enter_async_context(Subject.running("tests.benchmarks.echo", loop, settings={}))).url
+        wire = await established(ours, number=0)
         stack.callback(wire.hang_up)
-        floor = await Wire.open(echo.url)
+        floor = await Wire.open(echo)
         stack.callback(floor.hang_up)
 
-        for what, message, answers, times in (
-            ("`ping` and its `pong`", PING, 1, ROUND_TRIPS),
-            ("40 KB utterance, to the end of its answer", UTTERANCE, 2, UTTERANCES),
-        ):
-            sides = _round_trip(wire, message, answers), _round_trip(floor, message, 1)
-            samples = await _measured(*sides, round(times * scale))
-            result.rows += [Row(what, "ms", *samples, MOST), Row(what, "ms", *samples, MOST_LATE, LATE)]
-        samples = await _measured(
-            _opening(ours.url, established), _opening(echo.url, Wire.open), round(OPENINGS * scale)
+        samples = await _samples(_trip(wire, PING), _trip(floor, PING), ROUND_TRIPS * scale)
+        result.rows += _rows(f"{loop}: `ping` and its `pong`", samples)
+        answers: list[float] = []
+        turn = _trip(wire, UTTERANCE, answers)
+        samples = await _samples(turn, _trip(floor, UTTERANCE), UTTERANCES * scale)
+        result.rows += _rows(f"{loop}: 40 KB utterance, to the first message of its turn", samples)
+        result.details += (
+            f"On {loop}, an utterance of 40 KB was answered with as much after {quantile(answers, MEDIAN):.1f} ms, "
+            f"the slowest of a hundred after {quantile(answers, LATE):.1f} ms.\n"
         )
-        result.rows.append(Row("opening to `connection_established`", "ms", *samples, MOST))
-    return result
+        samples = await _samples(_opening(ours, established), _opening(echo, Wire.open), OPENINGS * scale)
+        result.rows.append(Row(f"{loop}: opening to `connection_established`", "ms", *samples, MOST))
 
 
 async def established(url: str, number: int = 1) -> Wire:
@@ -59,25 +70,32 @@ async def established(url: str, number: int = 1) -> Wire:
     return wire
 
 
-async def _measured(
-    ours: Callable[[], Awaitable[float]], yardstick: Callable[[], Awaitable[float]], times: int
-) -> tuple[list[float], list[float]]:
+async def _samples(ours: Side, yardstick: Side, times: float) -> tuple[list[float], list[float]]:
     await side_by_side(ours, yardstick, round(times * WARM_UP))
-    return await side_by_side(ours, yardstick, times)
+    return await side_by_side(ours, yardstick, round(times))
 
 
-def _round_trip(wire: Wire, message: str | bytes, answers: int) -> Callable[[], Awaitable[float]]:
+def _rows(what: str, samples: tuple[list[float], list[float]]) -> list[Row]:
+    return [Row(what, "ms", *samples, MOST), Row(what, "ms", *samples, MOST_LATE, LATE)]
+
+
+def _trip(wire: Wire, message: str | bytes, ends: list[float] | None = None) -> Side:
+    """Send and receive one message; one that has a second answer notes in ``ends`` when that came."""
+
     async def once() -> float:
         begun = time.perf_counter()
         await wire.send(message)
-        for _ in range(answers):
+        await wire.receive()
+        seconds = time.perf_counter() - begun
+        if ends is not None:
             await wire.receive()
-        return (time.perf_counter() - begun) * 1000
+            ends.append((time.perf_counter() - begun) * 1000)
+        return seconds * 1000
 
     return once
 
 
-def _opening(url: str, open_wire: Callable[[str], Awaitable[Wire]]) -> Callable[[], Awaitable[float]]:
+def _opening(url: str, open_wire: Callable[[str], Awaitable[Wire]]) -> Side:
     async def once() -> float:
         begun = time.perf_counter()
         wire = await open_wire(url)

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from simplevoice.server.socket import HEARTBEAT_SECONDS
 from tests.benchmarks.gateway import established
+from tests.benchmarks.loops import LOOPS
 from tests.benchmarks.result import Check, Result, Row, side_by_side
 from tests.reliability.subject import Subject, allow_descriptors
 from tests.reliability.wire import Wire
@@ -26,21 +28,19 @@ async def run(idle: int = IDLE, held: int = HELD, times: int = TIMES, seconds: f
     allow_descriptors(max(idle, held) + 200)
     settings = {"limits_max_connections": max(idle, held)}
 
-    async def ours() -> float:
-        return await _kib_each("tests.benchmarks.free_daemon", settings, established, idle)
-
-    async def echo() -> float:
-        return await _kib_each("tests.benchmarks.echo", {}, _open_echo, idle)
-
-    samples = await side_by_side(ours, echo, times)
-    result = Result([Row(f"memory of an idle connection, {idle:,} of them", "KiB", *samples, MOST)])
-    async with Subject.running("tests.benchmarks.free_daemon", settings=settings) as subject:
+    result = Result()
+    for loop in LOOPS:
+        ours = partial(_kib_each, "free_daemon", loop, settings, established, idle)
+        echo = partial(_kib_each, "echo", loop, {}, _open_echo, idle)
+        samples = await side_by_side(ours, echo, times)
+        result.rows.append(Row(f"{loop}: memory of an idle connection, {idle:,} of them", "KiB", *samples, MOST))
+    async with Subject.running("tests.benchmarks.free_daemon", "asyncio", settings=settings) as subject:
         result.checks.append(await _hold(subject, held, seconds))
     return result
 
 
-async def _kib_each(program: str, settings: Mapping[str, object], open_one: Open, number: int) -> float:
-    async with Subject.running(program, settings=settings) as subject:
+async def _kib_each(program: str, loop: str, settings: Mapping[str, object], open_one: Open, number: int) -> float:
+    async with Subject.running(f"tests.benchmarks.{program}", loop, settings=settings) as subject:
         async with _opened(subject.url, open_one, WARM_UP):
             pass
         before = subject.process_status()["VmRSS"]
