@@ -29,8 +29,8 @@ class Transport(Protocol):
     def drained(self) -> bool:
         """Whether nothing that was sent before is still held here."""
 
-    async def send_str(self, data: str) -> None:
-        """Send a text message."""
+    async def send_text(self, data: bytes) -> None:
+        """Send a text message, which is UTF-8."""
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message."""
@@ -48,13 +48,13 @@ class Transport(Protocol):
 class Message(NamedTuple):
     """A text message, and the binary one that belongs right behind it."""
 
-    text: str
+    text: bytes
     payload: bytes | None
     turn_id: str | None
 
     @property
     def size(self) -> int:
-        """Bytes, nearly: what is long is audio, as ASCII or binary."""
+        """Bytes."""
         return len(self.text) + len(self.payload or b"")
 
 
@@ -254,7 +254,7 @@ class Outgoing:
         if isinstance(message, _Pong):
             await self._transport.pong(message.payload)
             return
-        await self._transport.send_str(message.text)
+        await self._transport.send_text(message.text)
         if message.payload is not None:
             await self._transport.send_bytes(message.payload)
 

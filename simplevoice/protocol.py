@@ -398,7 +398,12 @@ _header_decoder = msgspec.json.Decoder(_Header)
 
 def encode(message: ServerMessage | ClientMessage) -> str:
     """Encode for a text frame."""
-    return _encoder.encode(message).decode()
+    return encoded(message).decode()
+
+
+def encoded(message: ServerMessage | ClientMessage) -> bytes:
+    """Encode as a text frame holds it, in UTF-8."""
+    return _encoder.encode(message)
 
 
 def decode(text: str) -> AnyClientMessage:

@@ -9,7 +9,7 @@ import msgspec
 from simplevoice.caller import ANYBODY, Caller
 from simplevoice.errors import ClientError, ErrorCode
 from simplevoice.outgoing import CLOSE_NORMAL, Message, Outgoing, Transport
-from simplevoice.protocol import ServerMessage, encode
+from simplevoice.protocol import ServerMessage, encoded
 from simplevoice.types import Language, TurnDetection, VoiceType
 
 ConnectionState = Literal["idle", "listening", "thinking", "speaking"]
@@ -128,7 +128,7 @@ class Connection:
 
         What carries the ``turn_id`` of a turn that was discarded is dropped, however late it comes.
         """
-        await self._outgoing.put(Message(encode(message), payload, turn_id))
+        await self._outgoing.put(Message(encoded(message), payload, turn_id))
 
     def pong(self, payload: bytes) -> None:
         """Answer a ping of the WebSocket itself."""

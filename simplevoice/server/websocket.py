@@ -27,7 +27,7 @@ from simplevoice.protocol import (
     ConnectionEstablished,
     ConnectionLimits,
     OpeningParameters,
-    encode,
+    encoded,
 )
 from simplevoice.registry import Connection
 from simplevoice.server.admission.credentials import offered_protocols, select_protocols
@@ -148,7 +148,7 @@ async def _refuse(socket: ClientSocket, error: ClientError, config: Config, code
     """Say what is wrong and close; a browser could not read an HTTP error of a refused upgrade."""
     log.info("connection_refused", code=error.code, error=str(error))
     with suppress(ConnectionError):
-        await socket.send_str(encode(error_message(error, config.conversation.language)))
+        await socket.send_text(encoded(error_message(error, config.conversation.language)))
         await socket.close(code=code, message=str(error.code).encode())
 
 

@@ -42,10 +42,10 @@ class FakeClient:
     def drained(self) -> bool:
         return self.reading.is_set()
 
-    async def send_str(self, data: str) -> None:
+    async def send_text(self, data: bytes) -> None:
         await self.reading.wait()
         async with self._arrived:
-            self.received.append(decode_server(data))
+            self.received.append(decode_server(data.decode()))
             self._arrived.notify_all()
 
     async def send_bytes(self, data: bytes) -> None:

@@ -30,9 +30,9 @@ class Steps(Wire):
         self.permits = asyncio.Semaphore(0)
         self.texts: list[str] = []
 
-    async def send_str(self, data: str) -> None:
+    async def send_text(self, data: bytes) -> None:
         await self.permits.acquire()
-        self.texts.append(data)
+        self.texts.append(data.decode())
 
 
 async def test_a_message_that_waits_for_room_is_not_overtaken() -> None:

@@ -20,7 +20,7 @@ class Wire:
         self.failure: Exception | None = None
         self.aborted = False
 
-    async def send_str(self, data: str) -> None:
+    async def send_text(self, data: bytes) -> None:
         await self._take(json.loads(data)["type"])
 
     async def send_bytes(self, data: bytes) -> None:
@@ -42,11 +42,11 @@ class Wire:
         self.aborted = True
 
 
-PONG = Message('{"type":"pong"}', None, None)
+PONG = Message(b'{"type":"pong"}', None, None)
 
 
 def message(turn: str, payload: bytes | None = None) -> Message:
-    return Message('{"type":"turn"}', payload, turn)
+    return Message(b'{"type":"turn"}', payload, turn)
 
 
 async def close(outgoing: Outgoing, code: int = 1000, reason: str = "") -> None:

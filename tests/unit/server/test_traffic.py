@@ -11,7 +11,7 @@ async def test_bytes_are_counted_both_ways() -> None:
         socket = CountingSocket(traffic, compress=False)
         await socket.prepare(request)
         while (await socket.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
-            await socket.send_str("نعم")
+            await socket.send_text("نعم".encode())
             await socket.send_bytes(b"12")
         return socket
 

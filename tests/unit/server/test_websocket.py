@@ -157,7 +157,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(daemon: 
 
 
 @pytest.mark.parametrize(
-    "answer", ["aiohttp.http_writer.StreamWriter._write", "aiohttp.web.WebSocketResponse.send_str"]
+    "answer", ["aiohttp.http_writer.StreamWriter._write", "aiohttp.web.WebSocketResponse.send_frame"]
 )
 async def test_a_client_that_is_gone_before_the_answer_is_no_error(
     daemon: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: str
