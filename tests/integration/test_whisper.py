@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 
 import numpy as np
@@ -176,34 +175,27 @@ async def test_a_batch_hears_what_is_heard_alone(whisper: WhisperTranscriber) ->
 
 async def test_a_cancelled_call_neither_blocks_nor_delays_the_next(whisper: WhisperTranscriber) -> None:
     long = speech("en-LJ001-0012") + speech("en-LJ006-0114") + speech("en-LJ011-0202")
-    started = time.monotonic()
-    await whisper.transcribe(long, "en")
-    whole = time.monotonic() - started
-
     running, queued = (asyncio.create_task(whisper.transcribe(long, "en")) for _ in range(2))
     await asyncio.sleep(0)  # both are in the pool now
-    started = time.monotonic()
     for task in (running, queued):
         task.cancel()
-    await asyncio.wait([running, queued])
+    for _ in range(3):  # of the loop's turns, and nothing of the model's
+        await asyncio.sleep(0)
     assert running.cancelled()
     assert queued.cancelled()
-    assert time.monotonic() - started < 0.1
+    assert whisper.health().waiting == 0
     transcript = await whisper.transcribe(speech("en-LJ042-0094"), "en")
     assert words(transcript.text) == words(SOVIET)
-    assert time.monotonic() - started < whole
 
 
 async def test_the_loop_turns_while_whisper_works(whisper: WhisperTranscriber) -> None:
-    pauses = []
+    turns = 0
     task = asyncio.create_task(whisper.transcribe(speech("en-LJ006-0114"), "en"))
-    last = time.monotonic()
     while not task.done():
         await asyncio.sleep(0.005)
-        pauses.append(time.monotonic() - last)
-        last = time.monotonic()
+        turns += 1
     assert words(task.result().text) == words(BOUGHT)
-    assert len(pauses) > 10
+    assert turns > 10
 
 
 async def test_a_remote_whisper_hears_what_the_local_one_hears(whisper: WhisperTranscriber) -> None:
