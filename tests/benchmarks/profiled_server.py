@@ -156,7 +156,9 @@ async def run(settings: Settings) -> int:
     SmartTurnModel.probability = watch.call("Smart Turn", SmartTurnModel.probability)  # type: ignore[method-assign]
     SpeechEncoder.push = watch.call("encoding", SpeechEncoder.push)  # type: ignore[method-assign]
 
-    service = SimpleVoiceService(config.limits, transcriber, model, speaker, lambda: open_ears(config))
+    service = SimpleVoiceService(
+        config.limits, transcriber, model, speaker, lambda: open_ears(config), config.llm.instructions
+    )
     app = create_app(config, service)
     app.router.add_get(INSIDE, watch.look)
     return await serve(app, settings.read_again)
