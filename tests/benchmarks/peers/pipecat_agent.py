@@ -1,6 +1,7 @@
 """A Pipecat agent as one side of a comparison: its process, and a wire that puts its events into our protocol."""
 
 import asyncio
+import os
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +19,7 @@ from platformdirs import user_cache_path
 from simplevoice import protocol
 from simplevoice.cli.latency_bench import Wire
 from simplevoice.config import ModelsConfig
+from simplevoice.cores import CORES, reply_threads
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.models.store import ModelStore
 from simplevoice.types import OUTPUT_SAMPLE_RATE
@@ -28,6 +30,8 @@ ENVIRONMENT = user_cache_path("simplevoice") / "peers" / "pipecat"
 PACKAGES = ("pipecat-ai[piper,websocket,whisper]==1.14.0", "uvicorn==0.54.0")
 SHARED = ("faster-whisper", "ctranslate2", "onnxruntime", "piper-tts", "xllamacpp")
 """The engines, which it gets in the versions that we have."""
+SURROUNDINGS = {"LOGURU_LEVEL": "ERROR", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1"}
+"""It tells its errors only, and asks nobody on the network."""
 START_SECONDS, READY_SECONDS, STOP_SECONDS = 120.0, 60.0, 20.0
 MOST_BYTES = 2**24
 
@@ -63,6 +67,7 @@ async def agent(turn: Turn, instructions: str, max_tokens: int, temperature: flo
         "turn": turn,
         "whisper": store.path("whisper-base"),
         "llm": llm,
+        "llm-threads": reply_threads(CORES),
         "voice": voice,
         "instructions": instructions,
         "max-tokens": max_tokens,
@@ -73,6 +78,7 @@ async def agent(turn: Turn, instructions: str, max_tokens: int, temperature: flo
         "-I",  # neither our packages nor our settings
         HERE / "pipecat_server.py",
         *(f"--{name}={value}" for name, value in options.items()),
+        env={**os.environ, **SURROUNDINGS},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -20,7 +20,6 @@ from typing import Any
 import uvicorn
 import xllamacpp
 from fastapi import FastAPI, WebSocket
-from loguru import logger
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import (
     Frame,
@@ -44,8 +43,8 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 INPUT_RATE, OUTPUT_RATE = 16_000, 24_000
-SLOTS, CONTEXT_TOKENS, LLM_THREADS = 8, 1024, 2
-"""Of the language model: as many replies at once as people talk, and both cores for them."""
+SLOTS, CONTEXT_TOKENS = 8, 1024
+"""Of the language model: as many replies at once as people talk."""
 FORGET = "forget"
 """A client's message: the context is to be emptied."""
 
@@ -126,14 +125,14 @@ def strategies(turn: str) -> UserTurnStrategies | None:
     return None if turn == "default" else UserTurnStrategies(stop=[SpeechTimeoutUserTurnStopStrategy()])
 
 
-def serve_model(path: Path) -> xllamacpp.Server:
+def serve_model(path: Path, threads: int) -> xllamacpp.Server:
     """Load the language model, and let llama.cpp listen on a port of its choice."""
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.verbosity = -1
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = LLM_THREADS
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     return xllamacpp.Server(params)
@@ -144,14 +143,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("whisper", "llm", "voice"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--llm-threads", type=int, required=True)
     parser.add_argument("--turn", choices=("default", "speech-timeout"), required=True)
     parser.add_argument("--instructions", required=True)
     parser.add_argument("--max-tokens", type=int, required=True)
     parser.add_argument("--temperature", type=float, required=True)
     options = parser.parse_args()
-    logger.remove()
-    logger.add(sys.stderr, level="ERROR")
-    model = serve_model(options.llm)
+    model = serve_model(options.llm, options.llm_threads)
     listener = socket.create_server(("127.0.0.1", 0))
 
     @asynccontextmanager
