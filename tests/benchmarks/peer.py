@@ -36,7 +36,7 @@ async def run(rounds: int = ROUNDS, crowd: int = CROWD, clips: Sequence[Clip] = 
     rows = [
         Row("1 talking", "ms", waits(alone[0]), waits(alone[1]), 0.3),
         Row("1 talking, tuned", "ms", waits(alone[0]), waits(alone[2]), 0.4),
-        Row(f"{crowd} talking", "ms", crowds[0].waits, crowds[1].waits, 0.2),
+        Row(f"{crowd} talking", "ms", waits(crowds[:1]), waits(crowds[1:]), 0.2),
         Row(f"{crowd} talking, peak memory", "MiB", peaks[:1], peaks[1:], 0.5),
         Row("1 talking, CPU a turn", "s", cpu(alone[0]), cpu(alone[1]), 0.6),
         Row(f"{crowd} talking, CPU a turn", "s", cpu(crowds[:1]), cpu(crowds[1:]), 0.6),

@@ -1,5 +1,6 @@
 """Both benches with made-up talks: talking takes real time, of which test_talking spends enough."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from simplevoice.cli.latency import TurnFigures
 from tests.benchmarks import peer, voice
 from tests.benchmarks.peers.pipecat_agent import PeerMissingError
 from tests.benchmarks.talking import Side, Talk
+from tests.benchmarks.waits import details
 
 OURS, STOCK, DEFAULT, TUNED = range(1, 5)
 """As process numbers; their waits are so many times 500 ms."""
@@ -71,6 +73,13 @@ async def test_who_is_not_answered_in_a_crowd_is_told() -> None:
     result = await voice.run(crowds=(2,))
     assert [(check.found, check.met) for check in result.checks] == [("1 of 2", False), ("500 ms", True)]
     assert not result.met
+
+
+async def test_where_nobody_is_answered_the_wait_has_no_end() -> None:
+    nobody = Talk(2, [turn("failed", 0)] * 2, 2, 0.0)
+    assert voice.waits([nobody]) == [math.inf]
+    assert [(check.found, check.met) for check in voice.checks(nobody)] == [("0 of 2", False), ("inf ms", False)]
+    assert "0 of 2" in details({"ours": [nobody]})
 
 
 async def test_peer(talks: list[tuple[int, int]]) -> None:
