@@ -10,7 +10,7 @@ from tests.benchmarks.gateway import established
 from tests.benchmarks.loops import LOOPS
 from tests.benchmarks.result import Check, Result, Row, side_by_side
 from tests.reliability.subject import Subject, allow_descriptors
-from tests.reliability.wire import Wire
+from tests.reliability.wire import ClosedError, Wire
 
 IDLE, HELD, TIMES = 2000, 10_000, 3
 HOLD_SECONDS = 2.5 * HEARTBEAT_SECONDS
@@ -50,9 +50,15 @@ async def _kib_each(program: str, loop: str, settings: Mapping[str, object], ope
 
 
 async def _hold(subject: Subject, number: int, seconds: float) -> Check:
-    """Answer heartbeats, and see who is still there."""
-    async with _opened(subject.url, established, number) as wires:
-        reading = [asyncio.create_task(wire.until_closed()) for wire in wires]
+    """Answer heartbeats, from the first connection on, and see who is still there."""
+    reading: list[asyncio.Task[ClosedError]] = []
+
+    async def open_and_read(url: str, each: int) -> Wire:
+        wire = await established(url, each)
+        reading.append(asyncio.create_task(wire.until_closed()))
+        return wire
+
+    async with _opened(subject.url, open_and_read, number) as wires:
         try:
             await asyncio.wait(reading, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             alive = sum(not task.done() for task in reading)
