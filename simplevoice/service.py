@@ -87,15 +87,24 @@ class SimpleVoiceService:
         self.fetching = Fetching()
         self._lending = Lending()
         self._loading = asyncio.Lock()
+        self._begun: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
         self._users = 0
         self._idle: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Begin to load; ``start`` goes on with it, and raises what it raises."""
+        self._begun = asyncio.create_task(self._start(), name="begin")
 
     async def start(self) -> None:
         """Load what is not loaded yet. Raises EngineError or ModelError.
 
         It is warmed up behind that: a turn can do without, and would have to wait for it.
         """
+        begun, self._begun = self._begun, None
+        await (begun or self._start())
+
+    async def _start(self) -> None:
         async with self._loading:
             cold = {role: engine for role, engine in self._roles.items() if not _works(engine)}
             await self._load(self._load_ears(), *(self._load_engine(role, e) for role, e in cold.items()))
@@ -156,6 +165,10 @@ class SimpleVoiceService:
 
     async def close(self) -> None:
         """Unload everything."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun.cancel()
+            await asyncio.gather(begun, return_exceptions=True)
         await self._cancel_idle()
         await self._lending.close()
         await self._unload()

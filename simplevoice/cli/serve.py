@@ -34,6 +34,6 @@ def serve(settings: Settings, print_config: bool) -> int:
     # numpy reads it when it is imported. A second thread gains nothing for the spectrogram of an utterance and then
     # spins for a while: with it Smart Turn takes three times the processor time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from simplevoice.server.run import run  # brings every engine's room
+    from simplevoice.server.start import start  # brings every engine's room
 
-    return run(settings)
+    return start(settings)

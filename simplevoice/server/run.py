@@ -1,7 +1,6 @@
 """Run the daemon until a signal ends it."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from typing import Any
@@ -12,35 +11,19 @@ from aiohttp import web
 from simplevoice import memory, systemd
 from simplevoice.config_sources import Settings
 from simplevoice.errors import SimpleVoiceError
-from simplevoice.server.app import create_app, start_service
+from simplevoice.server.app import start_service
 from simplevoice.server.drain import drain
-from simplevoice.server.event_loop import kind_of, new_event_loop
+from simplevoice.server.event_loop import kind_of
 from simplevoice.server.keys import LIVE, REGISTRY
 from simplevoice.server.listeners import Listeners, listen
 from simplevoice.server.reload import reload
-from simplevoice.server.signals import Signals, leave
+from simplevoice.server.signals import Signals
 from simplevoice.server.supervision import describe, supervised
 
 log = structlog.get_logger(__name__)
 
-THREADS_SECONDS = 5.0
-"""Threads that are stuck in an engine or a download can't be stopped; the process leaves without them then."""
-
 HANDLERS_SECONDS = 5.0
 """For HTTP requests that are being answered when all conversations are over."""
-
-
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT, and give the exit code: 0 after a clean stop, 1 when it could not start.
-
-    A second signal ends the process at once, with 128 and the signal's number.
-    """
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        code = runner.run(serve(create_app(settings.config), settings.read_again))
-        deadline = threading.Timer(THREADS_SECONDS, leave, [code])
-        deadline.daemon = True
-        deadline.start()
-    return code
 
 
 async def serve(app: web.Application, read_again: Callable[[], Settings]) -> int:

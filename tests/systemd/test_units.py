@@ -12,7 +12,8 @@ from simplevoice.config import LimitsConfig
 from simplevoice.config_table import SETTINGS
 from simplevoice.server.app import UNLOAD_SECONDS
 from simplevoice.server.drain import CLOSE_SECONDS
-from simplevoice.server.run import HANDLERS_SECONDS, THREADS_SECONDS
+from simplevoice.server.run import HANDLERS_SECONDS
+from simplevoice.server.start import THREADS_SECONDS
 
 UNITS = Path(__file__).parents[2] / "systemd"
 EXPOSURE = 2.0

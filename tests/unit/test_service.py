@@ -43,6 +43,34 @@ async def test_loads_and_warms_up_once() -> None:
     await service.close()
 
 
+async def test_what_was_begun_is_not_begun_again() -> None:
+    fakes = FakeEngines()
+    service = make_service(fakes)
+    service.begin()
+    await service.start()
+    await service.start()
+    await warm(service)
+    assert fakes.model.calls == ["load", "warm_up"]
+    await service.close()
+
+
+async def test_what_fails_at_the_beginning_is_told_at_the_start() -> None:
+    fakes = FakeEngines()
+    fakes.model.error = EngineError("no such model")
+    service = make_service(fakes)
+    service.begin()
+    with pytest.raises(EngineError, match="no such model"):
+        await service.start()
+    await service.close()
+
+
+async def test_what_was_begun_ends_with_the_service() -> None:
+    service = make_service(FakeEngines())
+    service.begin()
+    await service.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_a_turn_does_not_wait_for_the_warm_up() -> None:
     fakes = FakeEngines()
     cold = asyncio.Event()

@@ -11,18 +11,18 @@ from click.testing import CliRunner
 
 from simplevoice.cli import main
 from simplevoice.config_sources import Settings
-from simplevoice.server import run as server_run
+from simplevoice.server import start as server_start
 
 
 def test_the_settings_reach_the_server_and_its_number_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[Settings] = []
 
-    def run(settings: Settings) -> int:
+    def start(settings: Settings) -> int:
         served.append(settings)
         structlog.get_logger("x").info("serving")
         return 1
 
-    monkeypatch.setattr(server_run, "run", run)
+    monkeypatch.setattr(server_start, "start", start)
     result = CliRunner().invoke(main, ["serve", "--port", "77", "--path-prefix", "/api/v1", "--no-turns-smart-turn"])
     assert result.exit_code == 1
     [settings] = served
@@ -36,11 +36,11 @@ def test_the_settings_reach_the_server_and_its_number_is_the_exit_code(monkeypat
 def test_numpy_takes_one_thread_unless_the_operator_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
 
-    def run(settings: Settings) -> int:
+    def start(settings: Settings) -> int:
         found.append(os.environ["OPENBLAS_NUM_THREADS"])
         return 0
 
-    monkeypatch.setattr(server_run, "run", run)
+    monkeypatch.setattr(server_start, "start", start)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     CliRunner().invoke(main, ["serve"])
     monkeypatch.delenv("OPENBLAS_NUM_THREADS")
