@@ -35,6 +35,13 @@ async def test_a_new_conversation_takes_the_slot_unused_for_longest() -> None:
     assert await slots.take(talk("Three?")) is second
 
 
+async def test_a_slot_is_unused_until_it_was_taken() -> None:
+    slots = Slots(2)
+    assert slots.unused == 2
+    slots.give_back(await slots.take(talk("One?")))
+    assert slots.unused == 1
+
+
 async def test_a_reply_waits_for_a_free_slot() -> None:
     slots = Slots(1)
     slot = await slots.take(talk("One?"))
