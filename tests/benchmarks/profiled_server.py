@@ -29,7 +29,8 @@ from simplevoice.speech.smart_turn import SmartTurnModel
 INSIDE = "/inside"
 TASKS = Path("/proc/self/task")
 NAMED = {
-    "MainThread": "event loop, Silero",
+    "MainThread": "event loop",
+    "voice activity": "Silero",
     "asyncio": "Smart Turn, encoding",
     "whisper": "Whisper",
     "llama": "llama",
@@ -62,6 +63,7 @@ class Watch:
     def __init__(self) -> None:
         self._spans: list[Span] = []
         self._owners: dict[int, str] = {}
+        self._loading = asyncio.Lock()
 
     def call(self, name: str, done: Callable[P, T]) -> Callable[P, T]:
         """Note each call of a function that blocks."""
@@ -103,12 +105,21 @@ class Watch:
 
         return watched
 
-    async def load(self, name: str, engine: Engine) -> None:
-        """Load an engine; the threads that come with it are its own."""
-        before = _threads()
-        await engine.load()
-        await engine.warm_up()
-        self._owners |= dict.fromkeys(_threads() - before, name)
+    def own(self, name: str, engine: Engine) -> None:
+        """Let engines load and warm up one after the other; the threads that come with each are its own."""
+        engine.load = self._alone(name, engine.load)  # type: ignore[method-assign]
+        engine.warm_up = self._alone(name, engine.warm_up)  # type: ignore[method-assign]
+
+    def _alone(
+        self, name: str, step: Callable[[], Coroutine[Any, Any, None]]
+    ) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def watched() -> None:
+            async with self._loading:
+                before = _threads()
+                await step()
+                self._owners |= dict.fromkeys(_threads() - before, name)
+
+        return watched
 
     async def look(self, _request: web.Request) -> web.Response:
         """Answer who wants to look inside."""
@@ -142,13 +153,13 @@ def _cpu_seconds(thread: int) -> float:
 
 
 async def run(settings: Settings) -> int:
-    """Load one engine after the other, then serve as usual."""
+    """Serve as usual, watching."""
     watch, config = Watch(), settings.config
     transcriber = stt.create(config.stt, config.models)
     model = llm.create(config.llm, config.models)
     speaker = tts.create(config.tts, config.voices, config.models)
     for name, engine in {"Whisper": transcriber, "llama": model, "Piper": speaker}.items():
-        await watch.load(name, engine)
+        watch.own(name, engine)
     # All that a turn does passes through these few.
     transcriber.transcribe = watch.awaited("Whisper", transcriber.transcribe)  # type: ignore[method-assign]
     model.reply = watch.first("llama", model.reply)  # type: ignore[method-assign]

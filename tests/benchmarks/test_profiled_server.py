@@ -1,3 +1,5 @@
+import threading
+
 import msgspec
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -41,6 +43,16 @@ async def test_what_fails_is_noted_too() -> None:
 
 
 async def test_processor_time_is_told_by_who_used_it() -> None:
-    watch = Watch()
-    await watch.load("Whisper", FakeTranscriber())
-    assert "event loop, Silero" in (await look(watch)).cpu
+    watch, over = Watch(), threading.Event()
+
+    class Working(FakeTranscriber):
+        async def load(self) -> None:
+            threading.Thread(target=over.wait, name="of a library").start()
+
+    try:
+        engine = Working()
+        watch.own("Whisper", engine)
+        await engine.load()
+        assert {"event loop", "Whisper"} <= (await look(watch)).cpu.keys()
+    finally:
+        over.set()
