@@ -95,5 +95,6 @@ def _details(starts: list[Start], warm: list[float]) -> str:
         (f"loading {engine}, beside the others", [start.engines[engine] for start in starts])
         for engine in starts[0].engines
     ]
-    rows.append(("start until everything is warm, behind ready", warm))
+    if warm:
+        rows.append(("start until everything is warm, behind ready", warm))
     return table(("where the time goes", "median, s"), [(what, f"{quantile(s, MEDIAN):.2f}") for what, s in rows])
