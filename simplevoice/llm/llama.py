@@ -18,7 +18,7 @@ from simplevoice.config import LlmConfig, ModelsConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import ModelError, ReplyError
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
-from simplevoice.llm.llama_cpp import LlamaCpp, use_gpu
+from simplevoice.llm.llama_cpp import LlamaCpp, Reply, use_gpu
 from simplevoice.llm.prompts import EXAMPLES, system_prompt
 from simplevoice.models.catalog import find
 from simplevoice.models.store import ModelStore, ensure_llm
@@ -50,6 +50,9 @@ class LlamaModel(LanguageModel):
         self._health = EngineHealth(self.name, "stopped", config.model)
         self._languages = frozenset(LANGUAGES)
         self._by_examples = False
+        self._warming: Reply | None = None
+        """What a slot reads before anybody asks for a reply."""
+        self._asked = False
 
     @property
     def languages(self) -> frozenset[Language]:
@@ -66,6 +69,7 @@ class LlamaModel(LanguageModel):
         async with self._loading:
             if self._llama is not None:
                 return
+            self._asked = False
             self._set_state("loading")
             try:
                 self._llama = await asyncio.to_thread(self._open)
@@ -76,10 +80,10 @@ class LlamaModel(LanguageModel):
     async def warm_up(self) -> None:
         """Let every slot that nobody has used read a system prompt, each language in turn: no first turn has to then.
 
-        One after the other, so that a turn that comes meanwhile finds a slot, and half of the processors at least.
+        Ends when somebody asks for a reply, who shall neither wait for it nor share the processors with it.
         """
         llama, languages = self._llama, cycle(sorted(self._languages))
-        while llama is not None and llama.slots.unused:
+        while llama is not None and llama.slots.unused and not self._asked:
             await self._read(llama, system_prompt(next(languages), self._config.instructions))
 
     async def close(self) -> None:
@@ -100,6 +104,9 @@ class LlamaModel(LanguageModel):
         llama = self._llama
         if llama is None:
             raise ReplyError("llama is not loaded")
+        self._asked = True
+        if self._warming is not None:
+            self._warming.stop()
         loop, seconds = asyncio.get_running_loop(), self._config.timeout_seconds
         deadline = loop.time() + seconds
         try:
@@ -125,15 +132,19 @@ class LlamaModel(LanguageModel):
         """Let an unused slot read a system prompt."""
         # No slot knows this user, so that the one that was used longest ago is taken.
         messages = [ChatMessage("system", prompt), ChatMessage("user", f"Hello {llama.slots.unused}.")]
-        stream = llama.start(await llama.slots.take(messages), self._request(messages, max_tokens=1))
+        self._warming = stream = llama.start(await llama.slots.take(messages), self._request(messages, max_tokens=1))
         try:
             deadline = asyncio.get_running_loop().time() + WARM_UP_SECONDS
             while await stream.next(deadline) is not None:
                 pass
         except TimeoutError:
             raise llama.late("did not warm up in time", WARM_UP_SECONDS) from None
+        except ReplyError:
+            if not self._asked:
+                raise
         finally:
             stream.stop()
+            self._warming = None
 
     def _request(self, messages: Sequence[ChatMessage], max_tokens: int) -> dict[str, Any]:
         if self._by_examples:

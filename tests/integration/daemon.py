@@ -60,10 +60,10 @@ class Daemon:
     def running(
         cls, weights: ModelStore, *options: str, environment: Mapping[str, str] | None = None
     ) -> Iterator[Self]:
-        """Start one, wait until it is ready, and stop it: cleanly, with nothing left and no error logged."""
+        """Start one, wait until it is ready and warm, and stop it: cleanly, with nothing left and no error logged."""
         daemon = cls(weights, options, environment or {})
         try:
-            daemon.wait_for("ready")
+            daemon.wait_for("warmed_up")
             yield daemon
         finally:
             code = daemon.stop()

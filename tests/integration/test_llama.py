@@ -89,6 +89,18 @@ async def test_the_warm_up_leaves_only_the_question_to_read() -> None:
     assert max(read) < 25
 
 
+async def test_the_first_question_ends_the_warm_up() -> None:
+    model = LlamaModel(CONFIG, ModelsConfig())
+    await model.load()
+    warming = asyncio.create_task(model.warm_up())
+    await asyncio.sleep(0)
+    assert not warming.done()
+    assert "Paris" in "".join(await reply(model, ask(QUESTION)))
+    await warming
+    await model.warm_up()
+    await model.close()
+
+
 async def test_the_estimate_of_tokens_is_not_too_low(llama: LlamaModel) -> None:
     text = "Paris is the capital of France, and about two million people live there. Is that not so?"
     counts = []
