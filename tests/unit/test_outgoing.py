@@ -242,3 +242,14 @@ async def test_what_goes_wrong_at_once_closes(failure: Exception, code: int) -> 
     assert outgoing.closed
     await outgoing.closing()
     assert wire.closed == (code, b"")
+
+
+async def test_nothing_of_a_discarded_turn_is_written_at_once() -> None:
+    wire = Wire()
+    wire.drained = True
+    outgoing = Outgoing(wire, 5.0)
+    outgoing.discard("old")
+    await outgoing.put(message("old"))
+    await outgoing.put(message("new"))
+    assert wire.taken == ["turn"]
+    await close(outgoing)
