@@ -1,5 +1,6 @@
 """What the gateway itself costs: the daemon with engines that cost nothing, against an echo of bare aiohttp."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -15,6 +16,8 @@ from tests.reliability.wire import Wire, close_frame
 ROUND_TRIPS, UTTERANCES, OPENINGS = 5000, 1000, 1000
 WARM_UP = 0.1
 """Of as many again."""
+REST_SECONDS = 0.003
+"""Behind an utterance, for both sides: what is logged and counted of a turn comes behind its answer."""
 MOST, MOST_LATE, LATE = 2.0, 3.0, 0.99
 
 PCM_BYTES = 40_000
@@ -52,8 +55,8 @@ async def _measure(result: Result, loop: str, scale: float) -> None:
         samples = await _samples(_trip(wire, PING), _trip(floor, PING), ROUND_TRIPS * scale)
         result.rows += _rows(f"{loop}: `ping` and its `pong`", samples)
         answers: list[float] = []
-        turn = _trip(wire, UTTERANCE, answers)
-        samples = await _samples(turn, _trip(floor, UTTERANCE), UTTERANCES * scale)
+        sides = _rested(_trip(wire, UTTERANCE, answers)), _rested(_trip(floor, UTTERANCE))
+        samples = await _samples(*sides, UTTERANCES * scale)
         result.rows += _rows(f"{loop}: 40 KB utterance, to the first message of its turn", samples)
         result.details += (
             f"On {loop}, an utterance of 40 KB was answered with as much after {quantile(answers, MEDIAN):.1f} ms, "
@@ -91,6 +94,14 @@ def _trip(wire: Wire, message: str | bytes, ends: list[float] | None = None) -> 
             await wire.receive()
             ends.append((time.perf_counter() - begun) * 1000)
         return seconds * 1000
+
+    return once
+
+
+def _rested(trip: Side) -> Side:
+    async def once() -> float:
+        await asyncio.sleep(REST_SECONDS)
+        return await trip()
 
     return once
 
