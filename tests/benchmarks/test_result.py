@@ -29,6 +29,11 @@ def test_what_falls_short_is_said() -> None:
     assert Result([FAST], [Check("none lost", "0 of 8", met=True)]).met
 
 
+def test_where_nothing_is_judged_there_is_no_table() -> None:
+    assert Result(details="a profile").table() == ""
+    assert Result(details="a profile").met
+
+
 async def test_both_sides_are_measured_in_turns_and_each_begins_as_often() -> None:
     order = ""
 

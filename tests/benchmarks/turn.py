@@ -17,7 +17,7 @@ from tests.figures.report import table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ROUNDS = 3
+ROUNDS = 2
 Stages = dict[str, tuple[float, float]]
 """When each began and ended, ms after the end of the speech."""
 
