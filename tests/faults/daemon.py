@@ -149,4 +149,10 @@ async def daemon(
     app = create_app(config, service)
     async with TestClient(TestServer(app)) as client:
         await start_service(app)
+        await _warmed_up()
         yield Daemon(client)
+
+
+async def _warmed_up() -> None:
+    """Wait for what goes on behind the start: it asks the engines, too."""
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "warm-up"))
