@@ -9,7 +9,7 @@ from simplevoice.protocol import Ping, encode
 from simplevoice.speech.codec import wav_header
 from simplevoice.types import INPUT_SAMPLE_RATE
 from tests.benchmarks.loops import LOOPS
-from tests.benchmarks.result import MEDIAN, Result, Row, quantile, side_by_side
+from tests.benchmarks.result import Result, Row, side_by_side
 from tests.reliability.subject import Subject
 from tests.reliability.wire import Wire, close_frame
 
@@ -58,10 +58,8 @@ async def _measure(result: Result, loop: str, scale: float) -> None:
         sides = _rested(_trip(wire, UTTERANCE, answers)), _rested(_trip(floor, UTTERANCE))
         samples = await _samples(*sides, UTTERANCES * scale)
         result.rows += _rows(f"{loop}: 40 KB utterance, to the first message of its turn", samples)
-        result.details += (
-            f"On {loop}, an utterance of 40 KB was answered with as much after {quantile(answers, MEDIAN):.1f} ms, "
-            f"the slowest of a hundred after {quantile(answers, LATE):.1f} ms.\n"
-        )
+        counted = answers[-len(samples[0]) :]  # those of the warm-up come before
+        result.rows += _rows(f"{loop}: 40 KB utterance, to its answer of 40 KB", (counted, samples[1]))
         samples = await _samples(_opening(ours, established), _opening(echo, Wire.open), OPENINGS * scale)
         result.rows.append(Row(f"{loop}: opening to `connection_established`", "ms", *samples, MOST))
 
