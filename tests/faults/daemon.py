@@ -25,6 +25,7 @@ from tests.fakes.language_server import LanguageServer
 from tests.fakes.recognition_server import RecognitionServer
 from tests.media import encode as encode_audio
 from tests.media import tone
+from tests.warming import warmed_up
 
 STAGE_SECONDS = 1.0
 """What a recognizer and a language model get here."""
@@ -149,10 +150,5 @@ async def daemon(
     app = create_app(config, service)
     async with TestClient(TestServer(app)) as client:
         await start_service(app)
-        await _warmed_up()
+        await warmed_up()
         yield Daemon(client)
-
-
-async def _warmed_up() -> None:
-    """Wait for what goes on behind the start: it asks the engines, too."""
-    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "warm-up"))

@@ -128,7 +128,7 @@ async def main() -> None:
         ModelStore(load().config.models), ("--tts-engine=espeak", "--llm-threads=1", "--llm-timeout-seconds=15"), {}
     )
     try:
-        await asyncio.to_thread(daemon.wait_for, "ready")
+        await asyncio.to_thread(daemon.wait_for, "warmed_up")
         from_clients, from_daemon = await record(daemon)
     except BaseException:
         daemon.stop()

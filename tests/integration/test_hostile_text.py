@@ -27,6 +27,7 @@ from tests.edge import EdgeEmulator
 from tests.fakes.engines import FakeEngines
 from tests.fakes.language_server import LanguageServer
 from tests.unit.server.conftest import Line, Start, daemon
+from tests.warming import warmed_up
 
 __all__ = ["daemon"]
 
@@ -75,6 +76,7 @@ async def scene(edge: EdgeEmulator, daemon: Start) -> AsyncIterator[Scene]:
         fakes.model.running = 0
         fakes.speaker = EdgeSpeaker(TtsConfig(proxy=edge.proxy_url), VoicesConfig(), ModelsConfig())
         service = await daemon(fakes)
+        await warmed_up()
         line = await service.connect(response_mode="stream", audio_format="pcm16")
         assert isinstance(await line.next(), ConnectionEstablished)
         server.requests.clear()  # those of the warm-up

@@ -53,7 +53,7 @@ async def scene(weights: ModelStore) -> AsyncIterator[Scene]:
         )
         daemon = Daemon(weights, (*options, "--tts-engine=espeak", "--limits-turn-timeout-seconds=60"), {})
         try:
-            await asyncio.to_thread(daemon.wait_for, "ready")
+            await asyncio.to_thread(daemon.wait_for, "warmed_up")
             server.answers.append(answer)
             async with daemon.connect() as client:
                 await client.say(TextMessage(text="What time is it?"))
