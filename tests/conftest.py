@@ -1,10 +1,16 @@
 """What holds for every test: nothing in simplevoice may block the event loop."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from blockbuster import blockbuster_ctx
+
+
+def pytest_configure() -> None:
+    """Heed ctrl-c, and so let what tests start: a job in a shell's background inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
