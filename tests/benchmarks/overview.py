@@ -29,15 +29,18 @@ def overview(standings: Mapping[str, Standing]) -> str:
 
 def draw_overview(figure: "Figure", standings: Mapping[str, Standing]) -> None:
     """Draw each ratio as a bar, with a mark where it has to end. Half and twice are as far from 1."""
-    lines = [line for standing in standings.values() for line in standing.lines]
-    bars = [(line.cells[0], line.ratio, line.most, line.met) for line in lines if line.ratio and line.most]
+    bars = [
+        (f"{name}: {line.cells[0]}".replace("`", ""), line.ratio, line.most, line.met)
+        for name, standing in standings.items()
+        for line in standing.lines
+        if line.ratio and line.most
+    ]
     figure.set_size_inches(9, 1.2 + 0.3 * len(bars))
     axes = figure.subplots()
-    labels = [label for label, *_ in bars]
-    axes.barh(
-        labels, [ratio for _, ratio, *_ in bars], color=[REACHED if met else SHORT for *_, met in bars], height=0.6
-    )
-    axes.plot([most for _, _, most, _ in bars], labels, "|", color="black", markersize=14, label="at most")
+    rows = range(len(bars))  # two benchmarks may have a row of the same name
+    axes.barh(rows, [ratio for _, ratio, *_ in bars], color=[REACHED if met else SHORT for *_, met in bars], height=0.6)
+    axes.plot([most for _, _, most, _ in bars], rows, "|", color="black", markersize=14, label="at most")
+    axes.set_yticks(rows, [label for label, *_ in bars])
     axes.axvline(1, color="grey", linewidth=0.8, label="the yardstick")
     axes.set(xscale="log", xlabel="ours, in multiples of the yardstick")
     axes.invert_yaxis()
