@@ -52,7 +52,7 @@ async def own_daemon(settings: Settings, *arguments: str) -> AsyncIterator[str]:
         reading = asyncio.create_task(_read_to_end(process.stderr))
         yield url
     finally:
-        await _stop(process)
+        await stop(process)
         if reading is not None:
             await asyncio.wait([reading])
 
@@ -106,7 +106,7 @@ async def _read_to_end(log: asyncio.StreamReader) -> None:
         pass
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process) -> None:
     """End it as systemd would; one that doesn't end is killed."""
     with suppress(ProcessLookupError):
         process.terminate()

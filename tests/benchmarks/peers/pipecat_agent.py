@@ -5,7 +5,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from platformdirs import user_cache_path
 
 from simplevoice import protocol
 from simplevoice.cli.latency_bench import Wire
+from simplevoice.cli.own_daemon import stop
 from simplevoice.config import ModelsConfig
 from simplevoice.cores import CORES, reply_threads
 from simplevoice.errors import ConnectionFailedError
@@ -32,7 +33,7 @@ SHARED = ("faster-whisper", "ctranslate2", "onnxruntime", "piper-tts", "xllamacp
 """The engines, which it gets in the versions that we have."""
 SURROUNDINGS = {"LOGURU_LEVEL": "ERROR", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1"}
 """It tells its errors only, and asks nobody on the network."""
-START_SECONDS, READY_SECONDS, STOP_SECONDS = 120.0, 60.0, 20.0
+START_SECONDS, READY_SECONDS = 120.0, 60.0
 MOST_BYTES = 2**24
 
 Turn = Literal["default", "speech-timeout"]
@@ -89,18 +90,7 @@ async def agent(turn: Turn, instructions: str, max_tokens: int, temperature: flo
         assert url, "the agent did not start; its own words are above"
         yield Side(url, process.pid, partial(_connect, url))
     finally:
-        await _stop(process)
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        await stop(process)
 
 
 @asynccontextmanager
