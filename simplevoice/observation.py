@@ -50,13 +50,20 @@ class Progress(msgspec.Struct):
     """The engines that really worked, by name."""
 
     def timings(self, total: int, endpoint: int | None) -> Timings:
-        """Tell the stages as clients are told."""
+        """Tell the stages as clients are told.
+
+        Sound is held until the turn is over. The end of the turn is counted in samples and the sound by the clock, so
+        one that was ready before may seem to have left some ms too soon.
+        """
+        first_audio = self.first_audio
+        if first_audio is not None and endpoint is not None:
+            first_audio = max(first_audio, endpoint)
         return Timings(
             total=total,
             decode=self.decode,
             transcribe=self.transcribe,
             first_text=self.first_text,
-            first_audio=self.first_audio,
+            first_audio=first_audio,
             endpoint=endpoint,
         )
 

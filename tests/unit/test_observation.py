@@ -239,3 +239,11 @@ async def test_a_failed_turn_says_why(error: Exception, outcome: str, code: Erro
         assert (told.outcome, told.reason, told.work.llm) == (outcome, code, "fake")
         assert told.problem
         assert told.words == ("hello", "")
+
+
+def test_no_sound_leaves_before_the_turn_is_over() -> None:
+    progress = Progress(first_audio=560)
+    assert progress.timings(900, 561).first_audio == 561
+    assert progress.timings(900, 400).first_audio == 560
+    assert progress.timings(900, None).first_audio == 560
+    assert Progress().timings(900, 561).first_audio is None
