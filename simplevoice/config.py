@@ -285,7 +285,9 @@ class SttConfig(Section, frozen=True):
             "bfloat16",
             "float32",
         ],
-        Meta(description="Whisper's arithmetic; auto is float16 on CUDA, int8 on the CPU."),
+        Meta(
+            description="Whisper's arithmetic; auto is int8 on the CPU, float16 on CUDA or float32 where that is slow."
+        ),
     ] = "auto"
     threads: Annotated[
         Threads,

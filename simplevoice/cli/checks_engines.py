@@ -10,9 +10,10 @@ import msgspec
 
 from simplevoice import llm, tts
 from simplevoice.cli.checks import CHECK_SECONDS, Check, Finding, Level
-from simplevoice.cli.checks_machine import HTTP_SECONDS, cuda_devices
+from simplevoice.cli.checks_machine import HTTP_SECONDS
 from simplevoice.config import Config, SttConfig
 from simplevoice.errors import ModelError, SpeechError, WeightsCorruptError
+from simplevoice.llm.llama_cpp import use_gpu
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore, best_llm
 from simplevoice.tts.edge import EdgeSpeaker
@@ -101,7 +102,11 @@ def _local_model(config: Config, why: str, thorough: bool) -> Finding:
     subject, store, wanted = "language model", ModelStore(config.models), config.llm.model
     if wanted and Path(wanted).expanduser().is_file():
         return Finding(subject, "ok", f"llama with the file {wanted}, as {why}")
-    name = wanted or best_llm(store, gpu=config.llm.gpu != "off" and cuda_devices() > 0)
+    try:
+        gpu = use_gpu(config.llm.gpu)
+    except ModelError as error:
+        return Finding(subject, "problem", str(error), "Set llm.gpu to auto, or run a server of its own for it.")
+    name = wanted or best_llm(store, gpu=gpu)
     if name is None:
         advice = "simplevoice models pull, or set llm.base_url"
         level: Level = "problem" if config.llm.engine == "llama" and config.models.offline else "warning"

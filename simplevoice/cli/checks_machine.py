@@ -12,17 +12,17 @@ import tempfile
 from pathlib import Path
 
 import aiohttp
-import ctranslate2
 import msgspec
 
 from simplevoice.address import CHAT_PATH
 from simplevoice.cli.checks import Check, Finding
 from simplevoice.config import Config, ServerConfig
-from simplevoice.errors import ConfigError
+from simplevoice.errors import ConfigError, EngineError
 from simplevoice.models.store import ModelStore
 from simplevoice.server.admission.addresses import is_loopback
 from simplevoice.server.admission.tokens import TokenStore
 from simplevoice.server.tls import Tls
+from simplevoice.stt import cuda
 
 HTTP_SECONDS = 5.0
 
@@ -60,13 +60,13 @@ def _version(package: str) -> str | None:
 
 
 async def check_cuda(config: Config) -> list[Finding]:
-    """Ask CTranslate2 for the GPUs that recognition could use."""
+    """Ask CTranslate2 for the GPUs that recognition could use, and look for what it needs besides."""
     if config.stt.engine != "whisper":
         return []
-    count = await asyncio.to_thread(cuda_devices)
+    count = await asyncio.to_thread(cuda.devices)
     wanted = config.stt.device
     if count and wanted != "cpu":
-        return [Finding("CUDA", "ok", f"{count} device{'' if count == 1 else 's'}: recognition runs on the GPU")]
+        return [await asyncio.to_thread(_check_cublas, count, wanted)]
     if wanted == "cuda":
         advice = "Install the NVIDIA driver and simplevoice[cuda], or set stt.device to auto."
         return [Finding("CUDA", "problem", "stt.device is cuda, but no device is seen", advice)]
@@ -74,12 +74,15 @@ async def check_cuda(config: Config) -> list[Finding]:
     return [Finding("CUDA", "ok", f"{why}: recognition runs on the CPU")]
 
 
-def cuda_devices() -> int:
-    """Count the devices; a driver that is too old or broken counts as none."""
+def _check_cublas(devices: int, wanted: str) -> Finding:
     try:
-        return int(ctranslate2.get_cuda_device_count())
-    except RuntimeError:
-        return 0
+        cuda.open_cublas()
+    except EngineError as error:
+        advice = "pip install 'simplevoice[cuda]', or cuBLAS 12 from NVIDIA's repository."
+        if wanted == "cuda":
+            return Finding("CUDA", "problem", str(error), advice)
+        return Finding("CUDA", "warning", f"{error}; recognition runs on the CPU", advice)
+    return Finding("CUDA", "ok", f"{devices} device{'' if devices == 1 else 's'}: recognition runs on the GPU")
 
 
 async def check_port(config: Config) -> list[Finding]:

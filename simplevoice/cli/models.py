@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -113,19 +112,16 @@ def _set_of(for_tests: bool, everything: bool) -> list[str]:
 
 def _pull_llm(store: ModelStore, config: LlmConfig, follow: Callable[[str], Report]) -> list[str]:
     """Fetch the best language model that can be had; return the failure when none can."""
+    from simplevoice.llm.llama_cpp import use_gpu  # llama.cpp takes longer to import than --help may take
 
     def say(name: str, error: ModelError) -> None:
         click.echo(f"{name} is left out, a smaller model does: {error}", err=True)
 
     try:
-        ensure_llm(store, gpu=_use_gpu(config), follow=follow, on_failure=say)
+        ensure_llm(store, gpu=config.gpu == "on" or use_gpu(config.gpu), follow=follow, on_failure=say)
     except ModelError as error:
         return [str(error)]
     return []
-
-
-def _use_gpu(config: LlmConfig) -> bool:
-    return config.gpu == "on" or (config.gpu == "auto" and any(Path("/dev").glob("nvidia[0-9]*")))
 
 
 @contextmanager

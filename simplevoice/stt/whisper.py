@@ -118,7 +118,7 @@ class _Loaded:
         )
 
     async def hear(self, samples: Samples, language: Language) -> Hearing:
-        """Hear quickly, and thoroughly what is doubtful; where that takes no time, thoroughly at once."""
+        """Hear quickly, and thoroughly what is doubtful; on a GPU thoroughly at once."""
         thorough = Window(samples, FULL_SECONDS, BEAM, language)
         if self.recognizer.on_gpu:
             return await self.batcher.submit(thorough)

@@ -5,7 +5,6 @@ seeks by timestamps and tries again at rising temperatures, all of which costs s
 """
 
 import ctypes
-import importlib.util
 import math
 import threading
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from simplevoice.cores import CORES, recognition_threads
 from simplevoice.errors import EngineError, TranscriptionError, WeightsUnavailableError
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore
+from simplevoice.stt import cuda
 from simplevoice.stt.hearing import Hearing
 from simplevoice.stt.window import FLOOR_SECONDS, FULL_SECONDS, Samples, fit
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
@@ -32,7 +32,8 @@ from simplevoice.types import INPUT_SAMPLE_RATE, Language
 log = structlog.get_logger(__name__)
 
 CPU_WORKERS, CUDA_WORKERS = 1, 2
-"""Batches at once. On the CPU one already takes all the threads it gets; a GPU hears one while another is prepared."""
+"""Batches at once. On the CPU one already takes all the threads it gets. A GPU would be idle while spectrograms are
+made, did not another batch go on meanwhile; how many are best there was not measured."""
 
 MOST_AT_ONCE = 8
 """Windows in a batch. On a CPU the decoder takes a third of the time for each of eight; more would make all wait."""
@@ -92,7 +93,7 @@ class Recognizer:
 
     @property
     def on_gpu(self) -> bool:
-        """Where a thorough pass takes no time."""
+        """Where a thorough pass costs so little, as is believed and was not measured, that it is the only one."""
         return bool(self._model.device == "cuda")
 
     def hear(self, windows: Sequence[Window], abandoned: threading.Event) -> list[Hearing]:
@@ -165,7 +166,7 @@ def _go_on_unless(abandoned: threading.Event) -> None:
 def load(config: SttConfig, models: ModelsConfig) -> Recognizer:
     """Find the weights and the device, and load. Raises EngineError or ModelError."""
     folder = _find_weights(config.model, models)
-    gpus = ctranslate2.get_cuda_device_count()
+    gpus = cuda.devices()
     if config.device == "cuda" and not gpus:
         raise EngineError("whisper is set to run on CUDA, but no GPU is seen; is its driver installed?")
     if config.device == "cpu" or not gpus:
@@ -184,12 +185,12 @@ def load(config: SttConfig, models: ModelsConfig) -> Recognizer:
 def _load_on(device: str, folder: Path, config: SttConfig) -> Recognizer:
     on_gpu = device == "cuda"
     compute_type = config.compute_type
-    if compute_type == "auto":
-        compute_type = "float16" if on_gpu else "int8"
     workers = CUDA_WORKERS if on_gpu else CPU_WORKERS
     try:
         if on_gpu:
-            _open_cuda_wheels()
+            cuda.open_cublas()
+        if compute_type == "auto":
+            compute_type = cuda.compute_type() if on_gpu else "int8"
         model = WhisperModel(
             str(folder),
             device=device,
@@ -198,21 +199,12 @@ def _load_on(device: str, folder: Path, config: SttConfig) -> Recognizer:
             num_workers=workers,
         )
         recognizer = Recognizer(model, f"{device} {compute_type}", workers)
-        if on_gpu:  # CTranslate2 opens the CUDA libraries no sooner than it needs them
+        if on_gpu:  # what is too much for its memory, or too new for its driver, fails no sooner
             silence = np.zeros(INPUT_SAMPLE_RATE, dtype=np.float32)
             recognizer.hear([Window(silence, FULL_SECONDS, 1, "en")], threading.Event())
     except (RuntimeError, ValueError, OSError) as error:
         raise EngineError(f"whisper can't run on {device} with {compute_type}: {error}") from error
     return recognizer
-
-
-def _open_cuda_wheels() -> None:
-    """Open the libraries of the ``cuda`` extra, if they are there: CTranslate2 looks for them by name only."""
-    spec = importlib.util.find_spec("nvidia.cublas") if importlib.util.find_spec("nvidia") else None
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        for library in ("libcublasLt.so.12", "libcublas.so.12"):
-            if (path := Path(folder) / "lib" / library).exists():
-                ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
 
 
 def _find_weights(model: str, models: ModelsConfig) -> Path:

@@ -41,7 +41,7 @@ ROOMS = [
 ]
 VENDORS = {
     "faster_whisper": {"stt/whisper_model.py"},
-    "ctranslate2": {"stt/whisper_model.py", "cli/checks_machine.py"},
+    "ctranslate2": {"stt/whisper_model.py", "stt/cuda.py"},
     "edge_tts": {"tts/edge.py"},
     "piper": {"tts/piper.py"},
     "espeakng_loader": {"tts/espeak.py"},

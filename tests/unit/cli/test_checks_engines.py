@@ -113,6 +113,16 @@ async def test_a_model_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (finding.level, finding.says) == ("ok", f"llama with the file {file}, as llm.engine asks for it")
 
 
+async def test_a_gpu_that_llama_cpp_does_not_see_is_a_problem_where_it_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xllamacpp.get_device_info", list)
+    wanted = config(llm={"engine": "llama", "gpu": "on"}, models={"dir": str(tmp_path)})
+    finding = only(await engines.check_language_model(wanted))
+    assert finding.level == "problem"
+    assert "llama.cpp sees no GPU" in finding.says
+
+
 async def test_edge_that_cannot_be_reached_is_a_warning(unused_tcp_port: int) -> None:
     finding = only(await engines.check_edge(config(tts={"proxy": f"http://127.0.0.1:{unused_tcp_port}"})))
     assert finding.level == "warning"

@@ -41,13 +41,31 @@ async def test_a_missing_package_is_a_problem(monkeypatch: pytest.MonkeyPatch) -
         (0, "auto", "ok", "no device is seen: recognition runs on the CPU"),
         (0, "cuda", "problem", "stt.device is cuda, but no device is seen"),
         (1, "auto", "ok", "1 device: recognition runs on the GPU"),
+        (2, "cuda", "ok", "2 devices: recognition runs on the GPU"),
         (2, "cpu", "ok", "stt.device is cpu: recognition runs on the CPU"),
     ],
 )
 async def test_cuda(monkeypatch: pytest.MonkeyPatch, devices: int, device: str, level: str, says: str) -> None:
     monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: devices)
+    monkeypatch.setattr("ctypes.CDLL", lambda path, mode: None)
     finding = only(await machine.check_cuda(config(stt={"device": device})))
     assert (finding.level, finding.says) == (level, says)
+
+
+@pytest.mark.parametrize(
+    ("device", "level", "says"),
+    [("auto", "warning", "; recognition runs on the CPU"), ("cuda", "problem", "")],
+)
+async def test_cuda_without_cublas(monkeypatch: pytest.MonkeyPatch, device: str, level: str, says: str) -> None:
+    def missing(path: str, mode: int) -> None:
+        raise OSError(f"{path}: no such file")
+
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    finding = only(await machine.check_cuda(config(stt={"device": device})))
+    assert finding.level == level
+    assert finding.says == f"cuBLAS of CUDA 12 can't be opened: libcublasLt.so.12: no such file{says}"
+    assert "simplevoice[cuda]" in (finding.advice or "")
 
 
 async def test_a_free_port(unused_tcp_port: int) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import xllamacpp
 from click.testing import CliRunner, Result
 
 from simplevoice.cli import main
@@ -104,13 +105,21 @@ class TestPull:
         assert "qwen3-0.6b" in here(root)
         assert "smollm2-135m" not in here(root)
 
-    def test_takes_the_large_language_model_for_a_gpu(
-        self, root: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("setting", "seen", "taken"),
+        [("on", False, "qwen3-1.7b"), ("auto", True, "qwen3-1.7b"), ("auto", False, "qwen3-0.6b")],
+    )
+    def test_takes_the_large_language_model_for_a_gpu_that_llama_cpp_can_use(
+        self, root: Path, disk: Path, monkeypatch: pytest.MonkeyPatch, setting: str, seen: bool, taken: str
     ) -> None:
-        monkeypatch.setenv("SIMPLEVOICE_LLM_GPU", "on")
-        put(disk / "qwen3-1.7b")
+        kinds = xllamacpp.ggml_backend_dev_type
+        kind = kinds.GGML_BACKEND_DEVICE_TYPE_GPU if seen else kinds.GGML_BACKEND_DEVICE_TYPE_CPU
+        monkeypatch.setattr("xllamacpp.get_device_info", lambda: [{"type": kind}])
+        monkeypatch.setenv("SIMPLEVOICE_LLM_GPU", setting)
+        for name in ("qwen3-0.6b", "qwen3-1.7b"):
+            put(disk / name)
         assert run("pull", root=root, disk=disk).exit_code == 0
-        assert "qwen3-1.7b" in here(root)
+        assert {name for name in here(root) if name.startswith("qwen")} == {taken}
 
     def test_for_tests_fetches_the_same_set_everywhere(self, root: Path, disk: Path) -> None:
         put(disk / "qwen3-0.6b")

@@ -1,12 +1,25 @@
 """What needs no weights; what does stands in tests/integration/test_whisper.py."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from simplevoice.stt.whisper_model import MOST_TOKENS, TIMED_SECONDS, Window, read_result
+from simplevoice.config import ModelsConfig, SttConfig
+from simplevoice.errors import EngineError
+from simplevoice.stt import whisper_model
+from simplevoice.stt.whisper_model import (
+    CUDA_WORKERS,
+    MOST_TOKENS,
+    TIMED_SECONDS,
+    Recognizer,
+    Window,
+    load,
+    read_result,
+)
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
 END = 100
@@ -56,3 +69,79 @@ def test_what_a_decoder_said_beyond_the_bound_is_cut_off(count: int) -> None:
     heard = read([5] * count)
     assert heard.tokens == 12
     assert not heard.complete
+
+
+class FakeGpu:
+    """A machine with a GPU: which models were loaded, and what becomes of the first window heard there."""
+
+    def __init__(self) -> None:
+        self.loaded: list[dict[str, Any]] = []
+        self.trouble: Exception | None = None
+
+    def load(self, _folder: str, **settings: Any) -> Any:
+        self.loaded.append(settings)
+        return SimpleNamespace(model=SimpleNamespace(device=settings["device"], n_mels=80), hf_tokenizer=None)
+
+    def hear(self, recognizer: Recognizer, windows: Sequence[Window], _abandoned: object) -> None:
+        assert recognizer.on_gpu
+        assert [len(w.samples) for w in windows] == [INPUT_SAMPLE_RATE]
+        if self.trouble:
+            raise self.trouble
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
+    fake = FakeGpu()
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda device: {"float16", "float32"})
+    monkeypatch.setattr(whisper_model.cuda, "open_cublas", lambda: None)
+    monkeypatch.setattr(whisper_model, "WhisperModel", fake.load)
+    monkeypatch.setattr(Recognizer, "hear", lambda *given: fake.hear(*given))
+    return fake
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    for name in ("model.bin", "tokenizer.json"):
+        (tmp_path / name).touch()
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_gpu_is_used_where_there_is_one(gpu: FakeGpu, weights: str, device: Any) -> None:
+    recognizer = load(SttConfig(model=weights, device=device), ModelsConfig())
+    assert (recognizer.device, recognizer.workers, recognizer.note) == ("cuda float16", CUDA_WORKERS, None)
+    [settings] = gpu.loaded
+    assert (settings["device"], settings["compute_type"], settings["num_workers"]) == ("cuda", "float16", CUDA_WORKERS)
+
+
+def test_the_arithmetic_and_the_processor_can_be_chosen(gpu: FakeGpu, weights: str) -> None:
+    assert load(SttConfig(model=weights, compute_type="int8_float16"), ModelsConfig()).device == "cuda int8_float16"
+    assert load(SttConfig(model=weights, device="cpu"), ModelsConfig()).device == "cpu int8"
+    assert [settings["device"] for settings in gpu.loaded] == ["cuda", "cpu"]
+
+
+@pytest.mark.parametrize(
+    "trouble", [RuntimeError("CUDA failed with error out of memory"), ValueError("no efficient float16")]
+)
+def test_a_gpu_that_fails_the_first_window_is_told_and_left_alone(
+    gpu: FakeGpu, weights: str, trouble: Exception
+) -> None:
+    gpu.trouble = trouble
+    recognizer = load(SttConfig(model=weights), ModelsConfig())
+    assert recognizer.device == "cpu int8"
+    assert recognizer.note == f"whisper can't run on cuda with float16: {trouble}"
+    with pytest.raises(EngineError, match=str(trouble)):
+        load(SttConfig(model=weights, device="cuda"), ModelsConfig())
+
+
+def test_a_gpu_without_cublas_is_told_and_left_alone(
+    gpu: FakeGpu, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise EngineError("no cuBLAS")
+
+    monkeypatch.setattr(whisper_model.cuda, "open_cublas", missing)
+    recognizer = load(SttConfig(model=weights), ModelsConfig())
+    assert (recognizer.device, recognizer.note) == ("cpu int8", "no cuBLAS")
+    assert [settings["device"] for settings in gpu.loaded] == ["cpu"]
