@@ -7,6 +7,7 @@ import ctypes
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Literal
 
 import ctranslate2
 
@@ -33,7 +34,7 @@ def open_cublas() -> None:
         raise EngineError(f"cuBLAS of CUDA 12 can't be opened: {error}") from error
 
 
-def compute_type() -> str:
+def compute_type() -> Literal["float16", "float32"]:
     """Choose the arithmetic: CTranslate2 refuses float16 where it is slow, as on GPUs before Volta."""
     return "float16" if "float16" in ctranslate2.get_supported_compute_types("cuda") else "float32"
 

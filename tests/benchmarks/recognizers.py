@@ -6,18 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from faster_whisper import WhisperModel
 
 from simplevoice.config import ModelsConfig, SttConfig
 from simplevoice.models.store import ModelStore
 from simplevoice.stt.whisper import WhisperTranscriber
+from tests.benchmarks.places import CPU, PREFIX, Place
 from tests.benchmarks.spoken import Utterance
 
 THREADS = 2
-BEAM = 1
-"""Ours is greedy, and takes more only for what it doubts."""
-
 PATIENCE_SECONDS = 600.0
 
 
@@ -31,9 +30,10 @@ class Heard(NamedTuple):
 class Recognizers:
     """Both, loaded and warm."""
 
-    def __init__(self, ours: WhisperTranscriber, stock: WhisperModel) -> None:
+    def __init__(self, ours: WhisperTranscriber, stock: WhisperModel, beam: int) -> None:
         self._ours = ours
         self._stock = stock
+        self._beam = beam
 
     async def ours(self, utterance: Utterance) -> Heard:
         """Let our transcriber hear."""
@@ -49,15 +49,21 @@ class Recognizers:
 
     def _transcribe(self, utterance: Utterance) -> str:
         samples = np.frombuffer(utterance.audio.raw_data, "<i2").astype(np.float32) / 32768
-        segments, _ = self._stock.transcribe(samples, language=utterance.language, beam_size=BEAM)
+        segments, _ = self._stock.transcribe(samples, language=utterance.language, beam_size=self._beam)
         return " ".join(segment.text.strip() for segment in segments)
 
 
 @asynccontextmanager
-async def our_transcriber() -> AsyncIterator[WhisperTranscriber]:
+async def our_transcriber(place: Place = CPU) -> AsyncIterator[WhisperTranscriber]:
     """Load and warm up ours."""
-    config = SttConfig(device="cpu", threads=THREADS, timeout_seconds=PATIENCE_SECONDS)
-    engine = WhisperTranscriber(config, ModelsConfig())
+    settings = {
+        "device": place.device,
+        "model": place.model,
+        "compute_type": place.compute_type,
+        "threads": THREADS,
+        "timeout_seconds": PATIENCE_SECONDS,
+    }
+    engine = WhisperTranscriber(msgspec.convert(settings, SttConfig), ModelsConfig())
     await engine.load()
     try:
         await engine.warm_up()
@@ -67,11 +73,11 @@ async def our_transcriber() -> AsyncIterator[WhisperTranscriber]:
 
 
 @asynccontextmanager
-async def recognizers() -> AsyncIterator[Recognizers]:
+async def recognizers(place: Place = CPU) -> AsyncIterator[Recognizers]:
     """Load both."""
-    folder = await asyncio.to_thread(ModelStore(ModelsConfig()).ensure, "whisper-base")
-    async with our_transcriber() as ours:
+    folder = await asyncio.to_thread(ModelStore(ModelsConfig()).ensure, f"{PREFIX}{place.model}")
+    async with our_transcriber(place) as ours:
         stock = await asyncio.to_thread(
-            WhisperModel, str(folder), device="cpu", compute_type="int8", cpu_threads=THREADS
+            WhisperModel, str(folder), device=place.device, compute_type=place.compute_type, cpu_threads=THREADS
         )
-        yield Recognizers(ours, stock)
+        yield Recognizers(ours, stock, place.beam)

@@ -70,6 +70,17 @@ class Check(msgspec.Struct, frozen=True):
         return Line((self.what, self.found, "", "", "", _word(self.met)), None, None, self.met)
 
 
+class Skipped(msgspec.Struct, frozen=True):
+    """What this machine can't measure, and why; that is no failure."""
+
+    what: str
+    why: str
+
+    def line(self) -> Line:
+        """Write it down."""
+        return Line((self.what, f"skipped: {self.why}", "", "", "", "-"), None, None, met=True)
+
+
 class Result(msgspec.Struct):
     """What one benchmark has to say. ``details`` is Markdown below its table."""
 
@@ -78,11 +89,13 @@ class Result(msgspec.Struct):
     details: str = ""
     draw: "Callable[[Figure], None] | None" = None
     """Draws docs/benchmarks/NAME.svg, where a picture says more than the table."""
+    skipped: list[Skipped] = msgspec.field(default_factory=list)
 
     @property
     def lines(self) -> list[Line]:
         """What it found, row by row."""
-        return [*(row.line() for row in self.rows), *(check.line() for check in self.checks)]
+        found: list[Row | Check | Skipped] = [*self.rows, *self.checks, *self.skipped]
+        return [one.line() for one in found]
 
     @property
     def met(self) -> bool:

@@ -46,6 +46,7 @@ async def run(times: int = TIMES, version_times: int = VERSION_TIMES, warm_times
     with tempfile.TemporaryDirectory() as bytecode:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment |= {"PYTHONPYCACHEPREFIX": bytecode, "SIMPLEVOICE_MODELS_OFFLINE": "true"}
+        environment |= {"SIMPLEVOICE_STT_DEVICE": "cpu", "SIMPLEVOICE_LLM_GPU": "off"}
         starts: list[Start] = []
         daemon = partial(_start_daemon, environment, starts)
         model = partial(_run, environment, sys.executable, "-c", LOAD, str(whisper))

@@ -20,16 +20,17 @@ from simplevoice.models.store import ModelStore
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
 from simplevoice.service import SimpleVoiceService, open_ears
-from simplevoice.stt import Transcriber, Transcript
+from simplevoice.stt import Transcriber, Transcript, cuda
 from simplevoice.types import Language
 
 
 class StockTranscriber(Transcriber):
-    """Our default weights and threads; the rest is as faster-whisper's page shows it, one utterance at a time."""
+    """Our weights, device and threads; the rest is as faster-whisper's page shows it, one utterance at a time."""
 
     name = "faster-whisper"
 
     def __init__(self, config: Config) -> None:
+        self._config = config.stt
         self._store = ModelStore(config.models)
         self._model: WhisperModel | None = None
         self._alone = asyncio.Lock()
@@ -47,9 +48,13 @@ class StockTranscriber(Transcriber):
         return EngineHealth(self.name, "ready" if self._model else "stopped")
 
     def _open(self) -> WhisperModel:
-        threads = os.cpu_count() or 1
+        if self._config.device == "cuda":
+            cuda.open_cublas()
         return WhisperModel(
-            str(self._store.path("whisper-base")), device="cpu", compute_type="int8", cpu_threads=threads
+            str(self._store.path(f"whisper-{self._config.model}")),
+            device=self._config.device,
+            compute_type=self._config.compute_type,
+            cpu_threads=os.cpu_count() or 1,
         )
 
     def _hear(self, model: WhisperModel, audio: AudioSegment, language: Language) -> str:

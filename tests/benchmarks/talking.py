@@ -19,6 +19,7 @@ from simplevoice.cli.latency import TurnFigures
 from simplevoice.cli.latency_bench import Caller, Wire
 from simplevoice.client import connect
 from simplevoice.errors import ConnectionFailedError
+from tests.benchmarks.places import CPU
 from tests.benchmarks.processes import cpu_seconds
 from tests.reliability.subject import Subject
 
@@ -60,8 +61,8 @@ def english_clips() -> list[Clip]:
 
 @asynccontextmanager
 async def daemon(*program: str, **settings: object) -> AsyncIterator[Side]:
-    """Run our own daemon with the voice that the peers have, and no bound that talking without a pause could reach."""
-    chosen = {"tts_engine": "piper", "limits_turns_per_minute": 1000, **settings}
+    """Run our own daemon with the voice and the processors of its peers, and no bound that talking on could reach."""
+    chosen = {"tts_engine": "piper", "limits_turns_per_minute": 1000, **CPU.settings, "llm_gpu": "off", **settings}
     program = program or ("simplevoice", "serve")
     async with Subject.running(*program, settings=chosen, environment=AS_SERVE_SETS_IT) as subject:
         yield Side(subject.url, subject.pid, partial(_connect, subject.url))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from simplevoice.cli.latency import TurnFigures
 from tests.benchmarks import peer, voice
 from tests.benchmarks.peers.pipecat_agent import PeerMissingError
+from tests.benchmarks.places import Place
 from tests.benchmarks.talking import Side, Talk
 from tests.benchmarks.waits import details
 
@@ -60,16 +61,49 @@ async def _prepared() -> None:
     return
 
 
-async def test_voice(talks: list[tuple[int, int]]) -> None:
+async def test_voice(talks: list[tuple[int, int]], no_gpu: None) -> None:
     result = await voice.run(crowds=(4,))
     assert talks == [(OURS, 1), (STOCK, 1), (STOCK, 1), (OURS, 1), (OURS, 4)]
     assert [(row.what, row.ratio) for row in result.rows] == [("1 talking", 0.5)]
     assert [(check.found, check.met) for check in result.checks] == [("4 of 4", True), ("500 ms", True)]
+    assert "skipped: no CUDA device was found" in result.table()
     assert result.draw
     result.draw(Figure())
 
 
-async def test_who_is_not_answered_in_a_crowd_is_told() -> None:
+async def test_a_gpu_has_rows_of_its_own(
+    talks: list[tuple[int, int]], cuda: list[Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, ...]] = []
+
+    def daemon(*program: str, **settings: str) -> Any:
+        started.append((*program, settings["stt_device"], settings["stt_model"]))
+        return running(OURS)(*program)
+
+    monkeypatch.setattr(voice, "daemon", daemon)
+    result = await voice.run(rounds=1, crowds=(2, 4))
+    stock = "tests.benchmarks.stock_server"
+    assert sorted(started) == sorted(
+        side for place in cuda for side in [(place.device, place.model), (stock, place.device, place.model)]
+    )
+    alone = [(OURS, 1), (STOCK, 1)]
+    assert talks == [*alone, (OURS, 2), (OURS, 4), *[*alone, (OURS, 4)] * 2]
+    assert [row.what for row in result.rows] == [
+        "1 talking",
+        "1 talking, base on CUDA",
+        "1 talking, large-v3-turbo on CUDA",
+    ]
+    assert [check.what for check in result.checks[2:4]] == [
+        "4 talking, base on CUDA: all answered",
+        "4 talking, base on CUDA: median under 2,000 ms",
+    ]
+    assert "| nothing ahead, stock transcriber, large-v3-turbo on CUDA |" in result.details
+    assert not result.skipped
+    assert result.draw
+    result.draw(Figure())
+
+
+async def test_who_is_not_answered_in_a_crowd_is_told(no_gpu: None) -> None:
     result = await voice.run(crowds=(2,))
     assert [(check.found, check.met) for check in result.checks] == [("1 of 2", False), ("500 ms", True)]
     assert not result.met

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from tests.benchmarks.places import Place, places
 from tests.benchmarks.recognizers import Recognizers, recognizers
 from tests.benchmarks.result import MEDIAN, Result, Row, quantile, side_by_side
 from tests.benchmarks.spoken import Utterance, machines, nearest, people
@@ -25,16 +26,16 @@ class Measured(NamedTuple):
 async def run(times: int = TIMES, lengths: Sequence[float] = LENGTHS, sentences: int | None = None) -> Result:
     """Hear the same utterances, one of each length, that people and machines spoke."""
     utterances = nearest([*people(), *joined(await machines(sentences))], lengths)
-    measured: list[Measured] = []
-    async with recognizers() as both:
-        for utterance in utterances:
-            await both.ours(utterance)
-            await both.stock(utterance)
-            measured.append(Measured(utterance, *await _measure(both, utterance, times)))
-    ours = [sample for one in measured for sample in one.ours]
-    stock = [sample for one in measured for sample in one.stock]
     what = f"an utterance of {lengths[0]:g} to {lengths[-1]:g} s"
-    return Result([Row(what, "ms", ours, stock, MOST)], details=_table(measured))
+    here, skipped = places(what)
+    result = Result(skipped=skipped)
+    for place in here:
+        measured = await _measure_all(place, utterances, times)
+        ours = [sample for one in measured for sample in one.ours]
+        stock = [sample for one in measured for sample in one.stock]
+        result.rows.append(Row(place.name(what), "ms", ours, stock, MOST))
+        result.details += place.title(_table(measured))
+    return result
 
 
 def joined(utterances: Sequence[Utterance]) -> list[Utterance]:
@@ -45,6 +46,16 @@ def joined(utterances: Sequence[Utterance]) -> list[Utterance]:
         if (a.who, a.language) == (b.who, b.language)
     ]
     return [*utterances, *pairs]
+
+
+async def _measure_all(place: Place, utterances: Sequence[Utterance], times: int) -> list[Measured]:
+    measured = []
+    async with recognizers(place) as both:
+        for utterance in utterances:
+            await both.ours(utterance)
+            await both.stock(utterance)
+            measured.append(Measured(utterance, *await _measure(both, utterance, times)))
+    return measured
 
 
 async def _measure(both: Recognizers, utterance: Utterance, times: int) -> tuple[list[float], list[float]]:

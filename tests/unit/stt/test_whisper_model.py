@@ -94,7 +94,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     fake = FakeGpu()
     monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
     monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda device: {"float16", "float32"})
-    monkeypatch.setattr(whisper_model.cuda, "open_cublas", lambda: None)
+    monkeypatch.setattr("simplevoice.stt.cuda.open_cublas", lambda: None)
     monkeypatch.setattr(whisper_model, "WhisperModel", fake.load)
     monkeypatch.setattr(Recognizer, "hear", lambda *given: fake.hear(*given))
     return fake
@@ -141,7 +141,7 @@ def test_a_gpu_without_cublas_is_told_and_left_alone(
     def missing() -> None:
         raise EngineError("no cuBLAS")
 
-    monkeypatch.setattr(whisper_model.cuda, "open_cublas", missing)
+    monkeypatch.setattr("simplevoice.stt.cuda.open_cublas", missing)
     recognizer = load(SttConfig(model=weights), ModelsConfig())
     assert (recognizer.device, recognizer.note) == ("cpu int8", "no cuBLAS")
     assert [settings["device"] for settings in gpu.loaded] == ["cpu"]
