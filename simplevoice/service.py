@@ -22,6 +22,7 @@ from simplevoice.models.store import ModelStore
 from simplevoice.observation import Observation, log_turn
 from simplevoice.performance import Performance
 from simplevoice.pipeline import Engines, Lender
+from simplevoice.shielded import to_its_end
 from simplevoice.speech.codec import decode, wav_bytes
 from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.vad import VoiceActivityModel
@@ -113,7 +114,8 @@ class SimpleVoiceService:
 
     @property
     def _loaded(self) -> bool:
-        return self._ears is not None and all(_works(engine) for engine in self._engines)
+        """Whether everything is there, and stays: nothing is being loaded or unloaded."""
+        return not self._loading.locked() and self._ears is not None and all(_works(engine) for engine in self._engines)
 
     @property
     def engines(self) -> Engines:
@@ -260,7 +262,8 @@ class SimpleVoiceService:
         log.info("engines_released")
         if self._limits.unload_after_seconds:
             await asyncio.sleep(max(0.0, self._limits.unload_after_seconds - self._limits.idle_release_seconds))
-            await self._unload()
+            # Cut short by a newcomer, it would leave an engine that is half closed and says that it is ready.
+            await to_its_end(self._unload())
             log.info("engines_unloaded")
 
     async def _unload(self) -> None:

@@ -35,7 +35,7 @@ from simplevoice.server.admission.door import admit
 from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE, SESSIONS, STAYS, TRAFFIC
 from simplevoice.server.opening import check_opening, default_session, with_turns
 from simplevoice.server.reading import read
-from simplevoice.server.shielded import to_its_end
+from simplevoice.shielded import to_its_end
 from simplevoice.server.socket import ClientSocket
 from simplevoice.settings import Settings
 from simplevoice.turn_queue import MAX_WAITING

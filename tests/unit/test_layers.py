@@ -37,7 +37,7 @@ ROOMS = [
     {"config_sources"},
     {"config_table"},
     {"failover", "guard", "remote"},
-    {"config", "errors", "types", "engine", "breaker", "caller", "address", "cores"},
+    {"config", "errors", "types", "engine", "breaker", "caller", "address", "cores", "shielded"},
 ]
 VENDORS = {
     "faster_whisper": {"stt/whisper_model.py"},

@@ -161,6 +161,32 @@ async def test_unloads_only_when_told_to_and_loads_again() -> None:
     await service.close()
 
 
+async def test_who_comes_while_engines_are_unloaded_waits_until_they_are_loaded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fakes = FakeEngines()
+    service = make_service(fakes, idle_release_seconds=0.0, unload_after_seconds=0.001)
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def close() -> None:
+        begun.set()
+        await go.wait()
+        fakes.speaker.calls.append("close")
+        fakes.speaker.state = "stopped"
+
+    monkeypatch.setattr(fakes.speaker, "close", close)
+    async with service.in_use():
+        await warm(service)
+    await begun.wait()
+    asyncio.get_running_loop().call_soon(go.set)
+    await asyncio.gather(service.borrow(), service.borrow())
+    assert fakes.speaker.calls[:5] == ["load", "warm_up", "release", "close", "load"]
+    assert service.health().good
+    service.give_back()
+    service.give_back()
+    await service.close()
+
+
 async def test_an_engine_that_cannot_load_is_told() -> None:
     fakes = FakeEngines()
     fakes.model.error = EngineError("no such model")

@@ -13,7 +13,7 @@ from simplevoice.outgoing import CLOSE_POLICY
 from simplevoice.protocol import GoingAway
 from simplevoice.registry import Connection
 from simplevoice.server.admission.tokens import TokenStore
-from simplevoice.server.shielded import to_its_end
+from simplevoice.shielded import to_its_end
 
 LOOK_SECONDS = 0.5
 """So much later than it should an end may come. 10,000 connections are looked at in some ms."""

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from simplevoice.server.shielded import to_its_end
+from simplevoice.shielded import to_its_end
 
 
 async def test_a_clean_up_goes_on_when_its_caller_is_cancelled() -> None:
