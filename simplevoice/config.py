@@ -198,9 +198,12 @@ class LimitsConfig(Section, frozen=True):
     history_tokens: Annotated[int, Meta(description="Tokens, about, a conversation remembers.", ge=0, le=1_000_000)] = (
         1500
     )
-    sessions: Annotated[int, Meta(description="Conversations remembered at once.", ge=1, le=1_000_000)] = 1000
+    sessions: Annotated[
+        int, Meta(description="Conversations remembered at once that nobody is in.", ge=1, le=1_000_000)
+    ] = 1000
     session_idle_seconds: Annotated[
-        float, Meta(description="A conversation unused for this long is forgotten.", ge=1, le=2_592_000)
+        float,
+        Meta(description="A conversation that nobody comes back to for this long is forgotten.", ge=1, le=2_592_000),
     ] = 3600.0
     idle_release_seconds: Annotated[
         float,

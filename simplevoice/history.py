@@ -1,4 +1,4 @@
-"""What conversations remember: in memory only, bounded in turns, sessions and idle time."""
+"""What conversations remember, in memory only: so many turns, and for so long after the client has left."""
 
 import time
 from collections import OrderedDict
@@ -51,32 +51,54 @@ class History:
         self._exchanges.clear()
 
 
+@dataclass(slots=True, eq=False)
+class _Session:
+    """A conversation, and how many connections have it open."""
+
+    history: History
+    connections: int = 0
+    left_at: float = 0.0
+    """When the last of them left, on the store's clock, seconds."""
+
+
 class SessionStore:
-    """Conversations by ``session_id``; they outlive their connections."""
+    """Conversations by ``session_id``. They outlive their connections, bounded in number and time.
+
+    One that is open is never forgotten, however long it lasts.
+    """
 
     def __init__(self, limits: LimitsConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
         self._clock = clock
-        self._sessions: OrderedDict[str, tuple[float, History]] = OrderedDict()
+        self._open: dict[str, _Session] = {}
+        self._left: OrderedDict[str, _Session] = OrderedDict()
+        """Those that nobody has open, in the order in which they were left."""
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._open) + len(self._left)
 
     def open(self, session_id: str) -> History:
-        """Give the conversation of that name, a new one if it is not remembered, and note that it is in use."""
+        """Give the conversation of that name, a new one if it is not remembered. It is open until ``leave``."""
         self._forget_idle()
-        _, history = self._sessions.pop(session_id, (0.0, None))
-        if history is None:
-            history = History(self.limits.history_turns)
-        self._sessions[session_id] = (self._clock(), history)
-        while len(self._sessions) > self.limits.sessions:
-            self._sessions.popitem(last=False)
-        return history
+        session = self._open.get(session_id) or self._left.pop(session_id, None)
+        if session is None:
+            session = _Session(History(self.limits.history_turns))
+        self._open[session_id] = session
+        session.connections += 1
+        return session.history
+
+    def leave(self, session_id: str) -> None:
+        """Note that one of its connections is gone; behind the last one, it may be forgotten after a while."""
+        session = self._open[session_id]
+        session.connections -= 1
+        if session.connections:
+            return
+        session.left_at = self._clock()
+        self._left[session_id] = self._open.pop(session_id)
+        while len(self._left) > self.limits.sessions:
+            self._left.popitem(last=False)
 
     def _forget_idle(self) -> None:
         oldest_allowed = self._clock() - self.limits.session_idle_seconds
-        while self._sessions:
-            used, _ = next(iter(self._sessions.values()))
-            if used > oldest_allowed:
-                break
-            self._sessions.popitem(last=False)
+        while self._left and next(iter(self._left.values())).left_at <= oldest_allowed:
+            self._left.popitem(last=False)

@@ -35,9 +35,9 @@ from simplevoice.server.admission.door import admit
 from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE, SESSIONS, STAYS, TRAFFIC
 from simplevoice.server.opening import check_opening, default_session, with_turns
 from simplevoice.server.reading import read
-from simplevoice.shielded import to_its_end
 from simplevoice.server.socket import ClientSocket
 from simplevoice.settings import Settings
+from simplevoice.shielded import to_its_end
 from simplevoice.turn_queue import MAX_WAITING
 
 log = structlog.get_logger(__name__)
@@ -134,6 +134,7 @@ async def _converse(
             await connection.send(error_message(SimpleVoiceError("crashed"), settings.language))
             code, reason = CLOSE_INTERNAL_ERROR, "internal error"
         finally:
+            app[SESSIONS].leave(connection.owned_session)
             await to_its_end(app[STAYS].leave(connection, code, reason))
             log.info(
                 "disconnected",

@@ -10,6 +10,15 @@ class Clock:
         return self.now
 
 
+def visit(store: SessionStore, session_id: str, *words: str) -> History:
+    """Open a conversation, say something, and leave."""
+    history = store.open(session_id)
+    for word in words:
+        history.add(word, word)
+    store.leave(session_id)
+    return history
+
+
 def test_forgets_the_oldest_turn_when_there_are_too_many() -> None:
     history = History(max_turns=2)
     for n in range(3):
@@ -35,7 +44,7 @@ def test_remembers_nothing_when_told_to() -> None:
 
 def test_a_session_goes_on_where_it_was() -> None:
     store = SessionStore(LimitsConfig())
-    store.open("s").add("my name is Omar", "hello Omar")
+    visit(store, "s", "my name is Omar")
     assert store.open("s").exchanges[0].user == "my name is Omar"
     assert store.open("other").exchanges == ()
 
@@ -47,27 +56,41 @@ def test_clear_forgets() -> None:
     assert history.exchanges == ()
 
 
-def test_the_least_recently_used_session_goes_first() -> None:
+def test_who_left_first_is_forgotten_first() -> None:
     store = SessionStore(LimitsConfig(sessions=2))
-    store.open("a").add("a", "a")
-    store.open("b").add("b", "b")
-    store.open("a")
-    store.open("c")
+    for name in ("a", "b", "a", "c"):
+        visit(store, name, "hello")
     assert len(store) == 2
-    assert store.open("a").exchanges
-    assert not store.open("b").exchanges
+    assert [len(visit(store, name).exchanges) for name in ("a", "c")] == [2, 1]
+    assert not visit(store, "b").exchanges
 
 
-def test_an_unused_session_is_forgotten() -> None:
+def test_a_session_is_forgotten_when_nobody_comes_back_for_long() -> None:
     clock = Clock()
     store = SessionStore(LimitsConfig(session_idle_seconds=10), clock)
-    store.open("a").add("a", "a")
+    visit(store, "a", "hello")
     clock.now = 9.0
-    assert store.open("a").exchanges
+    assert visit(store, "a").exchanges
     clock.now = 18.0
-    assert store.open("a").exchanges
+    assert visit(store, "a").exchanges
     clock.now = 28.0
-    assert not store.open("a").exchanges
+    assert not visit(store, "a").exchanges
+
+
+def test_a_session_is_not_forgotten_while_a_connection_has_it_open() -> None:
+    clock = Clock()
+    store = SessionStore(LimitsConfig(session_idle_seconds=10, sessions=1), clock)
+    history = store.open("long")
+    assert store.open("long") is history
+    store.leave("long")
+    clock.now = 1000.0
+    for name in ("b", "c"):
+        visit(store, name)
+    assert store.open("long") is history
+    store.leave("long")
+    store.leave("long")
+    clock.now = 1009.0
+    assert visit(store, "long") is history, "the time counts from when the last one left"
 
 
 def test_what_is_given_up_is_not_gone_on_with() -> None:

@@ -18,6 +18,7 @@ from simplevoice.protocol import (
     TextMessage,
     VoiceResponse,
 )
+from simplevoice.server.keys import REGISTRY, SESSIONS
 from simplevoice.server.socket import ClientSocket
 from tests.unit.server.conftest import Start
 from tests.unit.test_pipeline import wav
@@ -141,6 +142,17 @@ async def test_a_reconnect_goes_on_where_it_was(daemon: Start) -> None:
     await second.next()
     await second.next()
     assert "my name is Omar" in [message.content for message in service.fakes.model.received[-1]]
+
+
+async def test_a_conversation_is_left_with_its_connection(daemon: Start) -> None:
+    service = await daemon(limits_sessions=1)
+    for name in ("first", "second"):
+        line = await service.connect(connection_id=name)
+        await line.next()
+        await line.socket.close()
+        while service.app[REGISTRY].snapshot():
+            await asyncio.sleep(0)
+    assert len(service.app[SESSIONS]) == 1
 
 
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(daemon: Start) -> None:
