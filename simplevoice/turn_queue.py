@@ -79,9 +79,7 @@ class TurnQueue:
             raise BusyError(f"{MAX_WAITING} utterances wait already")
         self._allowed.take()
         self._turns.append(turn)
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None and prepared is not turn:
-            prepared.halt()  # a connection holds one place, not two
+        self._halt_prepared(but=turn)  # a connection holds one place, not two
         if not self.working:
             self._worker = asyncio.create_task(self._work(), name=f"turns {self._name}")
             self._worker.add_done_callback(lambda _: self._moved())
@@ -95,9 +93,10 @@ class TurnQueue:
         await turn.interrupt(reason, played_ms)
 
     def forget(self) -> None:
-        """Let the history remember nothing of the turns that are not over."""
+        """Let the history remember nothing of the turns that are not over, and drop work ahead: it still knows it."""
         for turn in self._turns:
             turn.forget()
+        self._halt_prepared()
 
     async def stop(self, reason: InterruptReason | None) -> None:
         """End the turn in progress, and forget those that wait."""
@@ -109,6 +108,11 @@ class TurnQueue:
             await turn.cancel()
         if self._worker is not None:
             await asyncio.wait([self._worker])
+
+    def _halt_prepared(self, but: Turn | None = None) -> None:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared is not but:
+            prepared.halt()
 
     async def _work(self) -> None:
         while self._turns:

@@ -14,6 +14,7 @@ from simplevoice.protocol import (
     ErrorMessage,
     Interrupt,
     Interrupted,
+    ResetConversation,
     SessionUpdate,
     SpeechEnd,
     SpeechStart,
@@ -339,6 +340,21 @@ async def test_a_turn_that_was_prepared_before_an_update_is_made_anew(change: Se
         assert len(client.all(TurnProcessingStarted)) == 1
         if change.instructions:
             assert "Be brief." in fakes.model.received[-1][0].content
+
+
+async def test_a_turn_that_was_prepared_before_a_reset_knows_nothing_of_what_was_forgotten() -> None:
+    fakes = TroubledEngines()
+    async with scene(fakes, response_mode="complete", **VAD) as client:
+        await converse(client, "my name is Omar")
+        await client.say(PCM)
+        await speak(client, pause=TENTATIVE)
+        await rest()
+        assert any("Omar" in message.content for message in fakes.model.received[-1]), "the reply was begun ahead"
+        await client.say(ResetConversation())
+        await play(client, silence(1200))
+        await client.next(VoiceResponse, 2)
+        assert not any("Omar" in message.content for message in fakes.model.received[-1])
+        assert [exchange.user for exchange in client.history.exchanges] == ["what time is it"]
 
 
 async def test_an_utterance_too_many_is_told_and_the_stream_goes_on() -> None:
