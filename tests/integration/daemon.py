@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self, TypeVar
@@ -151,7 +150,6 @@ class Client:
         self.close_code: int | None = None
         """What the daemon closed the connection with; None as long as it has not."""
         self._conversation = conversation
-        self._arrivals: dict[str, list[float]] = {}
         self._arrived = asyncio.Condition()
         self._ended = self._leaving = False
         self._reader = asyncio.create_task(self._read())
@@ -196,14 +194,6 @@ class Client:
         assert [chunk.size for chunk in chunks] == [len(chunk.audio_base64 or b"") for chunk in chunks]
         return b"".join(chunk.audio_base64 or b"" for chunk in chunks)
 
-    def longest_gap(self, turn_id: str, bytes_per_second: int) -> float:
-        """How long a player of the chunks, which began with the first, had to wait for one of them, seconds."""
-        arrivals, playing_until, longest = self._arrivals[turn_id], self._arrivals[turn_id][0], 0.0
-        for arrived, chunk in zip(arrivals, self.of_turn(turn_id, AudioChunk), strict=True):
-            longest = max(longest, arrived - playing_until)
-            playing_until = max(playing_until, arrived) + chunk.size / bytes_per_second
-        return longest
-
     def leave(self) -> None:
         """Take the end of the connection, which comes next, as one's own doing."""
         self._leaving = True
@@ -218,8 +208,6 @@ class Client:
                 message = await self._conversation.receive()
                 async with self._arrived:
                     self.received.append(message)
-                    if isinstance(message, AudioChunk):
-                        self._arrivals.setdefault(message.turn_id, []).append(time.monotonic())
                     self._arrived.notify_all()
         except ConnectionFailedError as end:
             if not self._leaving and end.close_code is None:

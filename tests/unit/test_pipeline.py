@@ -1,6 +1,8 @@
 import asyncio
 import struct
 import time
+from collections.abc import AsyncGenerator
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -23,9 +25,10 @@ from simplevoice.pipeline import (
 )
 from simplevoice.speech.codec import decode
 from simplevoice.stt import Transcript
-from simplevoice.tts import Voice
+from simplevoice.tts import SpeechChunk, Voice
 from simplevoice.types import AudioFormat
 from simplevoice.utterance import Recording, Speech, Typed, Utterance
+from tests.fakes.clock import VirtualTimeLoop
 from tests.fakes.engines import FakeEngines
 
 
@@ -201,6 +204,51 @@ async def test_the_next_piece_is_synthesized_while_the_one_before_is_delivered()
         await asyncio.sleep(0)
     go_on.set()
     await task
+
+
+class PacedEngines(FakeEngines):
+    """A model that needs ``writing`` seconds for a sentence, and a voice that needs ``breath`` before each piece.
+
+    The voice then gives so many seconds of sound at once.
+    """
+
+    def __init__(self, sentences: dict[str, float], *, writing: float, breath: float) -> None:
+        super().__init__()
+        self.model.pieces = [f"{sentence} " for sentence in sentences]
+        self.model.work = partial(asyncio.sleep, writing)  # type: ignore[method-assign]
+        self.speaker.synthesize = self._synthesize  # type: ignore[method-assign]
+        self._sentences = sentences
+        self._breath = breath
+
+    async def _synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
+        await asyncio.sleep(self._breath)
+        yield SpeechChunk(bytes(round(self._sentences[text] * 48_000)), "pcm16", 24_000, "paced")
+
+
+class Player:
+    """Plays sound as it comes; ``waits`` are the seconds until the first of it, and from there to each that is late."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self._played_until = 0.0
+
+    async def take(self, event: Event) -> None:
+        if isinstance(event, Audio) and event.data:
+            now = asyncio.get_running_loop().time()
+            if now > self._played_until:
+                self.waits.append(now - self._played_until)
+            self._played_until = max(now, self._played_until) + event.duration_ms / 1000
+
+
+def test_while_one_piece_is_played_the_next_is_made_so_that_nobody_waits_for_it() -> None:
+    player = Player()
+    fakes = PacedEngines({"Yes.": 0.5, "It is noon.": 1.0, "Time to eat.": 1.2}, writing=0.2, breath=0.65)
+    run = Run(fakes, request(Typed("hello")))
+    run.pipeline._emit = player.take
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(run.pipeline.run())
+    # The first sentence is known to be one when the second begins.
+    assert player.waits == [pytest.approx(0.2 + 0.2 + 0.65)]
 
 
 async def test_stages_are_measured_from_the_end_of_the_users_audio() -> None:
