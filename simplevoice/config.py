@@ -186,7 +186,7 @@ class LimitsConfig(Section, frozen=True):
         float, Meta(description="A connection that sends no whole message for this long is closed.", ge=1, le=86_400)
     ] = 600.0
     send_timeout_seconds: Annotated[
-        float, Meta(description="A client that takes nothing for this long is closed.", gt=0, le=600)
+        float, Meta(description="A client that does not take a message within this time is closed.", gt=0, le=600)
     ] = 20.0
     messages_per_second: Annotated[
         float,

@@ -1,6 +1,7 @@
 """What is to be sent to one client: bounded, in order, and written by a task that is there only while it has work."""
 
 import asyncio
+import math
 from collections import deque
 from contextlib import suppress
 from typing import NamedTuple, Protocol
@@ -74,12 +75,14 @@ class _Line:
 class Outgoing:
     """The queue of one client. A sender waits while it is full.
 
-    A client that takes nothing for ``send_timeout`` seconds is closed. What is idle is small: most connections are.
+    A client that does not take a message within ``send_timeout`` seconds is closed; at the end, all that is queued has
+    to be taken within them. What is idle is small: most connections are.
     """
 
     __slots__ = (
         "_at_once",
         "_bytes",
+        "_close_by",
         "_closing",
         "_discarded",
         "_line",
@@ -101,6 +104,8 @@ class Outgoing:
         self._discarded: tuple[str, ...] = ()
         self._line: _Line | None = None
         self._closing: tuple[int, str] | None = None
+        self._close_by = math.inf
+        """When all that is queued must have been taken, on the loop's clock."""
         self._writer: asyncio.Task[None] | None = None
         self._at_once = False
         """Whether a sender is writing its own message."""
@@ -157,6 +162,7 @@ class Outgoing:
         """Take nothing more, send what is queued, and close. The first call decides the code."""
         if self._closing is None:
             self._closing = (code, reason)
+            self._close_by = asyncio.get_running_loop().time() + self._send_timeout
             self._moved()
             self._work()
 
@@ -220,9 +226,10 @@ class Outgoing:
             self._writer = asyncio.create_task(self._write(), name="writer")
 
     async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while (message := self._next()) is not None:
-                async with asyncio.timeout(self._send_timeout):
+                async with asyncio.timeout_at(min(loop.time() + self._send_timeout, self._close_by)):
                     await self._send(message)
         except TimeoutError:
             self.begin_close(CLOSE_POLICY, "slow client")

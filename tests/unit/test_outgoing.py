@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from simplevoice.outgoing import AT_ONCE_BYTES, DISCARDED_TURNS, MAX_QUEUED_MESSAGES, Message, Outgoing
+from tests.fakes.clock import VirtualTimeLoop
 
 
 class Wire:
@@ -122,6 +123,32 @@ async def test_a_client_that_takes_nothing_is_closed() -> None:
         await outgoing.put(PONG)
     await close(outgoing)
     assert wire.closed == (1008, b"slow client")
+    assert wire.aborted
+
+
+class SlowWire(Wire):
+    """Takes each message just in time."""
+
+    async def _take(self, data: str | bytes) -> None:
+        await asyncio.sleep(4.0)
+        self.taken.append(data)
+
+
+def test_at_the_end_all_that_is_queued_has_to_be_taken_in_time() -> None:
+    wire = SlowWire()
+
+    async def end() -> float:
+        outgoing = Outgoing(wire, 5.0)
+        for _ in range(20):
+            await outgoing.put(PONG)
+        await asyncio.sleep(39.0)  # it is slow, and may be
+        begun = asyncio.get_running_loop().time()
+        await close(outgoing)
+        return asyncio.get_running_loop().time() - begun
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        assert runner.run(end()) <= 5.0
+    assert len(wire.taken) == 10
     assert wire.aborted
 
 
