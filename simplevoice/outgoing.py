@@ -166,6 +166,11 @@ class Outgoing:
             self._moved()
             self._work()
 
+    def drop_slow(self) -> None:
+        """Close with what a client is told that is too slow, who may never read it, and drop what was not sent."""
+        self.begin_close(CLOSE_POLICY, "slow client")
+        self._transport.abort()  # else it would keep that until the client reads it
+
     async def closing(self) -> None:
         """Wait until the connection that begins to close is closed."""
         if self._writer is not None:
@@ -232,8 +237,7 @@ class Outgoing:
                 async with asyncio.timeout_at(min(loop.time() + self._send_timeout, self._close_by)):
                     await self._send(message)
         except TimeoutError:
-            self.begin_close(CLOSE_POLICY, "slow client")
-            self._transport.abort()  # else it would keep what was not sent until the client reads it
+            self.drop_slow()
         except ConnectionError:
             self.begin_close(CLOSE_NORMAL, "")
         except BaseException:

@@ -18,6 +18,8 @@ class Patience:
         self._shortest = min(seconds, next_seconds)
         self._waits_since = math.inf
         """On the monotonic clock, seconds; infinite before it waits."""
+        self.suspended_seconds = 0.0
+        """How long it was busy itself, in all."""
         self._suspended_since = math.inf
         self._suspensions = 0
 
@@ -41,7 +43,9 @@ class Patience:
         finally:
             self._suspensions -= 1
             if not self._suspensions:
-                self._waits_since += time.monotonic() - self._suspended_since
+                seconds = time.monotonic() - self._suspended_since
+                self._waits_since += seconds
+                self.suspended_seconds += seconds
 
     async def outlast(self, work: asyncio.Task[Any]) -> bool:
         """Wait for the work; False when the client has waited too long for it."""

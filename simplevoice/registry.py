@@ -138,6 +138,10 @@ class Connection:
         """Drop what is queued of a turn, and all that still comes of it."""
         self._outgoing.discard(turn_id)
 
+    def drop_slow(self) -> None:
+        """Break off the connection to a client that takes what is sent too slowly, with all that it did not take."""
+        self._outgoing.drop_slow()
+
     async def end(self, code: int, reason: str) -> None:
         """Stop the conversation and begin to close, without waiting for a client that may be gone."""
         owner, self.owner = self.owner, None

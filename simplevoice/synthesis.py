@@ -53,6 +53,11 @@ class Synthesis:
         self._chunks: asyncio.Queue[bytes | SimpleVoiceError | None] = asyncio.Queue(CHUNKS_AHEAD)
         self._over = False
 
+    @property
+    def duration_ms(self) -> int:
+        """How long the speech is that was made by now."""
+        return self._encoder.duration_ms
+
     async def sound(self) -> AsyncGenerator[bytes]:
         """Give the encoded speech as it is made; WAV all at once, as its head tells its length.
 
@@ -149,7 +154,7 @@ class Synthesis:
                 ended_at=time.time() - time.monotonic() + self._asked_at,
                 times=self._progress.timings(self._elapsed_ms(), None),
                 work=self._progress,
-                reply_ms=self._encoder.duration_ms,
+                reply_ms=self.duration_ms,
                 words=("", text) if self._config.logging.transcripts else None,
             )
         )

@@ -11,6 +11,9 @@ from simplevoice.protocol import AudioChunk, ProcessingStarted, ServerMessage, T
 from simplevoice.registry import Connection
 from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat, AudioTransport, Language
 
+BEHIND_SECONDS = 20.0
+"""A client that takes a reply so much more slowly than it sounds is dropped: its turn has a place that others want."""
+
 
 class Telling:
     """The messages of one turn, in order, and the sound of its reply."""
@@ -97,6 +100,8 @@ class Telling:
         self.chunks += 1
         await self._send(chunk, data if binary else None)
         self._patience.go_on()
+        if self._patience.suspended_seconds > self.playback.duration_ms / 1000 + BEHIND_SECONDS:
+            self._connection.drop_slow()
 
     async def _send(self, message: ServerMessage, payload: bytes | None = None) -> None:
         with self._patience.suspended():

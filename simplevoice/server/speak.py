@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
@@ -100,7 +101,7 @@ async def _speak(request: web.Request, script: Script, caller: Caller, headers: 
                 headers={**headers, hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"}
             )
             try:
-                await _send(request, response, first, sound, config.limits.send_timeout_seconds)
+                await _send(request, response, first, sound, synthesis, config.limits.send_timeout_seconds)
             except (ConnectionError, TimeoutError, SimpleVoiceError) as error:
                 log.info("speech_broken_off", turn_id=synthesis.id, error=str(error) or type(error).__name__)
                 if request.transport is not None:  # an answer without its end is one that clients notice
@@ -109,15 +110,28 @@ async def _speak(request: web.Request, script: Script, caller: Caller, headers: 
 
 
 async def _send(
-    request: web.Request, response: web.StreamResponse, first: bytes, rest: AsyncGenerator[bytes], seconds: float
+    request: web.Request,
+    response: web.StreamResponse,
+    first: bytes,
+    rest: AsyncGenerator[bytes],
+    synthesis: Synthesis,
+    seconds: float,
 ) -> None:
-    """Send the speech. Raises TimeoutError when the client takes nothing for ``seconds``."""
+    """Send the speech.
+
+    Raises TimeoutError when the client takes longer than ``seconds`` for a chunk, or falls so far behind the sound.
+    """
     async with asyncio.timeout(seconds):
         await response.prepare(request)
         await response.write(first)
+    taken_for = 0.0
     async for chunk in rest:
+        began = time.monotonic()
         async with asyncio.timeout(seconds):
             await response.write(chunk)
+        taken_for += time.monotonic() - began
+        if taken_for > synthesis.duration_ms / 1000 + seconds:  # its place among the turns is wanted by others
+            raise TimeoutError("the client takes the speech more slowly than it sounds")
 
 
 def _refusal(error: SimpleVoiceError, language: Language) -> web.HTTPError:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from simplevoice import patience
 from simplevoice.patience import Patience
 from simplevoice.protocol import (
     AudioChunk,
@@ -11,9 +12,11 @@ from simplevoice.protocol import (
     ResponseText,
     TurnProcessingStarted,
 )
+from simplevoice.registry import Connection
 from simplevoice.telling import Telling
 from tests.fakes.client import FakeClient, connected
 from tests.fakes.engines import FakeEngines
+from tests.races.scene import Clock
 
 
 def tell(client: FakeClient, **choices: Any) -> Telling:
@@ -85,3 +88,27 @@ async def test_the_end_is_told_behind_all_else() -> None:
         assert [*concluded, telling.concluded] == [False, True]
         await client.connection.close()
         assert client.kinds == ["response_text", "guidance"]
+
+
+@pytest.mark.parametrize(("seconds_a_chunk", "closed"), [(0.1, False), (1.0, True)])
+async def test_who_takes_a_reply_much_more_slowly_than_it_sounds_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, seconds_a_chunk: float, closed: bool
+) -> None:
+    clock, aborted = Clock(), asyncio.Event()
+    monkeypatch.setattr(patience, "time", clock)
+    async with connected(FakeEngines()) as client:
+        send = client.connection.send
+
+        async def take_slowly(*message: Any) -> None:
+            await send(*message)
+            clock.now += seconds_a_chunk
+
+        monkeypatch.setattr(Connection, "send", lambda _, *message: take_slowly(*message))
+        client.abort = aborted.set  # type: ignore[method-assign]
+        telling = tell(client)
+        await telling.release()
+        for _ in range(25):
+            await telling.sound(bytes(4800), 0, 100.0)
+        assert (client.connection.closed, aborted.is_set()) == (closed, closed)
+        assert closed == (len(client.all(AudioChunk)) < 25)
+    assert client.closed == ((1008, b"slow client") if closed else (1000, b""))

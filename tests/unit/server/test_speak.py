@@ -18,6 +18,7 @@ from simplevoice.server.keys import PLACES, SERVICE, SPEECHES
 from simplevoice.speech.codec import decode
 from simplevoice.tts import Voice
 from tests.fakes.engines import FakeEngines
+from tests.races.scene import Clock
 from tests.unit.server.conftest import KITCHEN, Daemon, Start
 from tests.unit.server.test_metrics import scrape
 
@@ -271,6 +272,27 @@ async def test_a_client_that_takes_nothing_is_left(daemon: Start) -> None:
 
 
 # For those who watch
+
+
+async def test_a_client_that_takes_a_speech_more_slowly_than_it_sounds_is_left(
+    daemon: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    write = aiohttp.web.StreamResponse.write
+
+    async def write_slowly(response: aiohttp.web.StreamResponse, data: bytes) -> None:
+        await write(response, data)
+        clock.now += 0.4
+
+    monkeypatch.setattr(aiohttp.web.StreamResponse, "write", write_slowly)
+    fakes = FakeEngines()
+    fakes.speaker.chunks = 100
+    service = await daemon(fakes, limits_send_timeout_seconds=0.5)
+    with capture_logs() as logs, pytest.raises(aiohttp.ClientPayloadError):
+        async with service.http.post(PATH, json={"text": "Good morning.", "audio_format": "pcm16"}) as response:
+            await response.read()
+    assert "more slowly than it sounds" in next(line["error"] for line in logs if line["event"] == "speech_broken_off")
 
 
 async def test_a_drain_lets_it_end(daemon: Start) -> None:
