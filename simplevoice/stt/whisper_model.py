@@ -47,6 +47,12 @@ MOST_TOKENS = 224
 TIMED_SECONDS = FLOOR_SECONDS
 """Longer speech is decoded with timestamps: it takes more time, and drops far fewer words."""
 
+FRAMES_BEHIND = 3
+"""Frames from the last whole one of the speech to the first that hears nothing of it: they are 25 ms, 10 ms apart."""
+
+SILENCE, RANGE = -1.5, 2.0
+"""Of Whisper's spectrograms (openai/whisper, audio.py): the least value, and the most that one is below the loudest."""
+
 Features = npt.NDArray[np.float32]
 """A log-mel spectrogram of a window, shape (bands, frames of 10 ms)."""
 
@@ -133,7 +139,13 @@ class Recognizer:
         return ctranslate2.StorageView.from_array(np.concatenate(encoded))
 
     def _features_of(self, window: Window) -> Features:
-        return np.ascontiguousarray(self._features(fit(window.samples, window.seconds), padding=0))
+        """Make the spectrogram of the speech, and of the silence behind it what need not be computed: all is alike."""
+        hop = self._features.hop_length
+        frames = round(window.seconds * INPUT_SAMPLE_RATE) // hop
+        heard = min(frames, len(window.samples) // hop + FRAMES_BEHIND)
+        speech = self._features(fit(window.samples, heard * hop / INPUT_SAMPLE_RATE), padding=0)
+        silence = max(SILENCE, speech.max() - RANGE)
+        return np.pad(speech, ((0, 0), (0, frames - heard)), constant_values=silence)
 
     def _tokenizer_of(self, language: Language) -> Tokenizer:
         return Tokenizer(self._tokenizer, self._model.is_multilingual, task="transcribe", language=language)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
 
 from simplevoice.config import ModelsConfig, SttConfig
 from simplevoice.errors import EngineError
@@ -20,6 +21,7 @@ from simplevoice.stt.whisper_model import (
     load,
     read_result,
 )
+from simplevoice.stt.window import fit
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
 END = 100
@@ -69,6 +71,20 @@ def test_what_a_decoder_said_beyond_the_bound_is_cut_off(count: int) -> None:
     heard = read([5] * count)
     assert heard.tokens == 12
     assert not heard.complete
+
+
+@pytest.mark.parametrize("bands", [80, 128])
+@pytest.mark.parametrize("loudness", [0.0, 1e-6, 0.3])
+@pytest.mark.parametrize("count", [1, 160, 161, 16_123, 143_900, 144_000, 150_000])
+def test_a_spectrogram_is_that_of_the_whole_window(bands: int, loudness: float, count: int) -> None:
+    samples = np.random.default_rng(count).uniform(-loudness, loudness, count).astype(np.float32)
+    model: Any = SimpleNamespace(model=SimpleNamespace(n_mels=bands), hf_tokenizer=None)
+    features = Recognizer(model, "cpu", 1)._features_of(Window(samples, 9.0, 1, "en"))
+    whole = FeatureExtractor(feature_size=bands)(fit(samples, 9.0), padding=0)
+    assert features.flags.c_contiguous
+    assert features.dtype == np.float32
+    assert features.shape == (bands, 900)
+    np.testing.assert_allclose(features, whole, atol=1e-5)
 
 
 class FakeGpu:
