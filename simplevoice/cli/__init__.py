@@ -21,14 +21,14 @@ COMMANDS = {
     },
     "Talking": {
         "talk": "Talk with a running daemon: by microphone, or with recordings or text.",
-        "say": "Speak a text, without a daemon.",
+        "say": "Speak a text, here or by a running daemon.",
         "voices": "List the voices, and let each speak.",
     },
     "Weights": {
         "models": "List, fetch and verify the weights of the models.",
     },
     "Measuring": {
-        "bench": "Measure turn detection, latency and load with recordings of one's own.",
+        "bench": "Measure turn detection, latency and load with your own recordings.",
     },
     "This shell": {
         "completion": "Print tab completion for bash, zsh or fish.",

@@ -33,7 +33,7 @@ _plot = click.option(
 
 @click.group()
 def bench() -> None:
-    """Measure turn detection, latency and load with recordings of one's own."""
+    """Measure turn detection, latency and load with your own recordings."""
 
 
 @bench.command()
@@ -45,11 +45,12 @@ def bench() -> None:
 def endpoint(
     settings: Settings, folder: Path, rules: tuple[str, ...], language: Language | None, as_json: bool
 ) -> None:
-    """Measure turn detection: every clip in FOLDER is one turn, followed by silence.
+    """Measure how soon the end of a turn is found.
 
-    Shown is how long after the last sound the turn was over, and where a clip was split into more turns than one, for
-    plain silence, with the Smart Turn model, with the transcript, and with both. The clips are not played: time is
-    counted in their samples, and what the evidence takes to compute is measured and added.
+    Every clip in FOLDER is one turn, followed by silence. Shown is how long after the last sound the turn was over, and
+    where a clip was split into more turns than one, for plain silence, with the Smart Turn model, with the transcript,
+    and with both. The clips are not played: time is counted in their samples, and what the evidence takes to compute
+    is measured and added.
     """
     from simplevoice.cli.turn_bench import measure, show  # brings the models' libraries
 
@@ -76,7 +77,7 @@ def endpoint(
 @_language
 @_json(help="Print JSON, with every turn.")
 @_plot
-@optional_target(None, "A running daemon to measure.  [default: one that is started for it]")
+@optional_target("A running daemon to measure.", otherwise="one that is started for it")
 @with_settings("turns", "stt", "llm", "tts", "models")
 def latency(
     settings: Settings,
@@ -121,7 +122,7 @@ def latency(
 @_language
 @_json(help="Print JSON, with every turn.")
 @_plot
-@optional_target(None, "A running daemon to measure.  [default: one that is started for it]")
+@optional_target("A running daemon to measure.", otherwise="one that is started for it")
 @with_settings("limits", "stt", "llm", "tts", "models")
 def load(
     settings: Settings,
@@ -133,7 +134,7 @@ def load(
     plot: Path | None,
     daemon: Target | None,
 ) -> None:
-    """Measure what many talkers at once get, and what the daemon uses for it.
+    """Measure what many talkers at once get.
 
     Each talker sends a clip of FOLDER as one whole utterance, and the next when that is answered, so that there is
     always somebody to answer. Shown is what became of the turns, how long answers took, and the processor and memory

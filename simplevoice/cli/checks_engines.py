@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from simplevoice import llm, tts
-from simplevoice.cli.checks import CHECK_SECONDS, Check, Finding, Level
+from simplevoice.cli.checks import CHECK_SECONDS, Check, Finding
 from simplevoice.cli.checks_machine import HTTP_SECONDS
 from simplevoice.config import Config, SttConfig
 from simplevoice.errors import ModelError, SpeechError, WeightsCorruptError
@@ -107,13 +107,16 @@ def _local_model(config: Config, why: str, thorough: bool) -> Finding:
     except ModelError as error:
         return Finding(subject, "problem", str(error), "Set llm.gpu to auto, or run a server of its own for it.")
     name = wanted or best_llm(store, gpu=gpu)
-    if name is None:
-        advice = "simplevoice models pull, or set llm.base_url"
-        level: Level = "problem" if config.llm.engine == "llama" and config.models.offline else "warning"
-        return Finding(
-            subject, level, f"llama, as {why}, but no model is here: echo only repeats what it hears", advice
-        )
-    if thorough or not store.present(name):
+    if name and name not in CATALOG:
+        says = f"llm.model is {name!r}, which is no file and not in the catalogue"
+        return _without_model(config, says, "simplevoice models list")
+    if name is None or not store.present(name):
+        says = f"llama, as {why}, but {f'{name} is not' if name else 'no model is'} here"
+        advice = f"simplevoice models pull {name}" if name else "simplevoice models pull, or set llm.base_url"
+        if config.models.offline:
+            return _without_model(config, f"{says}, and models.offline is set", advice)
+        return Finding(subject, "warning", f"{says}; the first start fetches it", advice)
+    if thorough:
         try:
             store.path(name)
         except ModelError as error:
@@ -124,6 +127,13 @@ def _local_model(config: Config, why: str, thorough: bool) -> Finding:
         advice = "simplevoice models pull may get a better model; llm.base_url and llm.model give the best one."
         return Finding(subject, "warning", f"{says}; it does not speak {', '.join(unspoken)}: echo does", advice)
     return Finding(subject, "ok", says)
+
+
+def _without_model(config: Config, says: str, advice: str) -> Finding:
+    """Tell what a start without a language model comes to, as ``ChosenModel`` decides it."""
+    if config.llm.engine == "llama":
+        return Finding("language model", "problem", says, advice)
+    return Finding("language model", "warning", f"{says}: echo repeats what it hears", advice)
 
 
 async def check_remote_recognizer(config: Config) -> list[Finding]:

@@ -1,6 +1,5 @@
 """List, fetch and verify the weights of the models."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from simplevoice.cli.options import with_settings
+from simplevoice.cli.output import console
 from simplevoice.config import LlmConfig
 from simplevoice.config_sources import Settings
 from simplevoice.errors import ModelError
@@ -17,7 +17,8 @@ from simplevoice.models.catalog import CATALOG, Model
 from simplevoice.models.store import ModelStore, ensure_llm
 
 LINE_EVERY_PERCENT = 25
-PIPE_COLUMNS = 160
+DESCRIBED_COLUMNS = 120
+"""On a narrower terminal a model is known by its name alone."""
 
 Report = Callable[[int, int], None]
 
@@ -36,17 +37,18 @@ def models() -> None:
 @with_settings("models")
 def list_models(settings: Settings) -> None:
     """Show the catalogue, and which weights are here."""
-    store = ModelStore(settings.config.models)
+    store, out = ModelStore(settings.config.models), console()
     table = Table(box=None, pad_edge=False)
-    for title in ("name", "for", "languages", "size", "licence", "here"):
+    for title in ("name", "for", "languages", "size", "here"):
         table.add_column(title, no_wrap=True)
-    table.add_column("what", overflow="ellipsis", no_wrap=True)
+    described = out.width >= DESCRIBED_COLUMNS
+    for title in ("licence", "what")[: 1 + described]:
+        table.add_column(title, overflow="ellipsis")
     for model in CATALOG.values():
         here = "yes" if store.present(model.name) else "no"
-        languages = " ".join(model.languages)
-        table.add_row(model.name, model.kind, languages, _megabytes(model.size), model.licence, here, model.description)
-    # A pipe has no width to fit.
-    Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table)
+        facts = (model.name, model.kind, " ".join(model.languages), _megabytes(model.size), here, model.licence)
+        table.add_row(*facts, *[model.description][:described])
+    out.print(table)
 
 
 @models.command()
@@ -55,10 +57,10 @@ def list_models(settings: Settings) -> None:
 @click.option("--all", "everything", is_flag=True, help="Fetch the whole catalogue.")
 @with_settings("models")
 def pull(settings: Settings, names: tuple[str, ...], for_tests: bool, everything: bool) -> None:
-    """Fetch weights and verify them; without a NAME those that serve needs by default.
+    """Fetch weights and verify them.
 
-    What is here already is verified and kept. What is damaged is fetched again. An interrupted pull goes on where it
-    stopped.
+    Without a NAME those that serve needs by default. What is here already is verified and kept. What is damaged is
+    fetched again. An interrupted pull goes on where it stopped.
     """
     if sum([bool(names), for_tests, everything]) > 1:
         raise click.UsageError("give names, --for-tests or --all, one of them")
@@ -81,10 +83,16 @@ def pull(settings: Settings, names: tuple[str, ...], for_tests: bool, everything
 @_names
 @with_settings("models")
 def verify(settings: Settings, names: tuple[str, ...]) -> None:
-    """Check the SHA-256 of every file; without a NAME, of all weights that are here."""
+    """Check the SHA-256 of every file.
+
+    Without a NAME, of all weights that are here.
+    """
     store = ModelStore(settings.config.models)
+    chosen = names or [name for name in CATALOG if (store.root / name).exists()]
+    if not chosen:
+        click.echo(f"No weights are in {store.root}")
     failures: list[str] = []
-    for name in names or [name for name in CATALOG if (store.root / name).exists()]:
+    for name in chosen:
         try:
             store.path(name)
         except ModelError as error:

@@ -28,7 +28,7 @@ AS_CONFIGURED = "  [default: as configured]"
 @click.option("--language", type=click.Choice(LANGUAGES), help=f"Language of the text.{AS_CONFIGURED}")
 @click.option("--voice-type", type=click.Choice(VOICE_TYPES), help=f"Kind of voice.{AS_CONFIGURED}")
 @click.option(
-    "--voice", metavar="NAME", shell_complete=complete_voice, help="A voice of simplevoice voices, and no other."
+    "--voice", metavar="NAME", shell_complete=complete_voice, help="A voice of simplevoice voices; no other stands in."
 )
 @click.option("--engine", type=click.Choice(SETTINGS["tts.engine"].choices), help=f"Speech engine.{AS_CONFIGURED}")
 @click.option(
@@ -41,7 +41,7 @@ AS_CONFIGURED = "  [default: as configured]"
     "-o", "--save", "target", type=click.Path(path_type=Path), metavar="DIR|FILE", help="Where speech is saved."
 )
 @click.option("--play", "audible", is_flag=True, help="Play the speech instead of saving it; with --save both.")
-@optional_target(None, "A running daemon that speaks.  [default: none is needed]")
+@optional_target("A running daemon that speaks.", otherwise="none is needed")
 @with_settings()
 def say(
     settings: Settings,

@@ -18,7 +18,8 @@ def serve(settings: Settings, print_config: bool) -> int:
 
     It needs no configuration, no account and no GPU. Every flag below is also a key of the configuration file and a
     variable: --stt-model is "model" under [stt], and SIMPLEVOICE_STT_MODEL; the flags of the first section have no
-    prefix. Flags go before variables, those before --config, and that before /etc/simplevoice/simplevoice.toml.
+    prefix. A flag wins over a variable, that over --config, and that over
+    /etc/simplevoice/simplevoice.toml.
 
     \b
     Examples:

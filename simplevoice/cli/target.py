@@ -29,11 +29,14 @@ class Target(msgspec.Struct, frozen=True):
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``daemon``, this machine's daemon unless another is named."""
-    return optional_target(DEFAULT_URL, "The daemon's conversation.")(command)
+    return optional_target("The daemon's conversation.", DEFAULT_URL)(command)
 
 
-def optional_target(default: str | None, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command ``daemon``; without a default it is None where no URL is given."""
+def optional_target(
+    what: str, default: str | None = None, otherwise: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command ``daemon``; without a default it is None where no URL is given, and the help says what is then."""
+    then = f"  [default: {otherwise}]" if otherwise else ""
     options = (
         click.option(
             "--url",
@@ -41,7 +44,7 @@ def optional_target(default: str | None, what: str) -> Callable[[Callable[..., A
             show_default=True,
             envvar="SIMPLEVOICE_CLIENT_URL",
             callback=lambda _context, _option, value: None if value is None else _chat_url(value),
-            help=f"{what} A bare ws://HOST:PORT does, too.",
+            help=f"{what} A bare ws://HOST:PORT does, too.{then}",
         ),
         click.option(
             "--token-file",

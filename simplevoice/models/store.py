@@ -113,6 +113,9 @@ class ModelStore:
 
     def _fetch(self, model: Model, progress: Progress, stopped: threading.Event) -> None:
         """Let the sources give the model, in order, until one does."""
+        if self._offline and not self._source_dir:
+            advice = f"`simplevoice models pull {model.name}` fetches it where there is a network"
+            raise WeightsUnavailableError(f"{model.name} is not in {self.root}, and models.offline is set; {advice}")
         failures: list[str] = []
         for title, source, give in self._attempts(model):
             try:
@@ -128,7 +131,7 @@ class ModelStore:
         if stopped.is_set():
             raise WeightsUnavailableError(f"{model.name} is not there yet: its fetch was stopped")
         if self._offline:
-            failures.append("offline: nothing else may be asked")
+            failures.append("models.offline is set: no other is asked")
         raise WeightsUnavailableError(f"{model.name} can't be had from any source. " + "; ".join(failures))
 
     def _attempts(self, model: Model) -> Iterator[tuple[str, Source, Giver]]:

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from simplevoice.cli import checks_engines as engines
+from simplevoice.cli.checks import Check
 from simplevoice.config import Config
 from simplevoice.models.store import ModelStore
 from simplevoice.tts.edge import EdgeProbe, EdgeSpeaker
@@ -98,10 +99,42 @@ async def test_a_model_server_that_is_not_there(unused_tcp_port: int) -> None:
         assert finding.says.endswith("/v1/models can't be reached: Connection refused")
 
 
-async def test_without_a_model_echo_is_told(tmp_path: Path) -> None:
-    finding = only(await engines.check_language_model(config(models={"dir": str(tmp_path)})))
-    assert finding.level == "warning"
-    assert "no model is here: echo only repeats what it hears" in finding.says
+@pytest.mark.parametrize(
+    ("offline", "engine", "level", "words"),
+    [
+        (False, "auto", "warning", "no model is here; the first start fetches it"),
+        (False, "llama", "warning", "no model is here; the first start fetches it"),
+        (True, "auto", "warning", "no model is here, and models.offline is set: echo repeats what it hears"),
+        (True, "llama", "problem", "no model is here, and models.offline is set"),
+    ],
+)
+async def test_without_a_model_is_told_what_a_start_does(
+    tmp_path: Path, offline: bool, engine: str, level: str, words: str
+) -> None:
+    models = {"dir": str(tmp_path), "offline": offline}
+    finding = only(await engines.check_language_model(config(models=models, llm={"engine": engine})))
+    assert finding.level == level
+    assert finding.says.endswith(words)
+
+
+@pytest.mark.parametrize(("offline", "level"), [(False, "warning"), (True, "problem")])
+async def test_a_model_of_the_catalogue_is_fetched_where_it_may_be(tmp_path: Path, offline: bool, level: str) -> None:
+    wanted = {"engine": "llama", "model": "qwen3-0.6b"}
+    settings = config(models={"dir": str(tmp_path), "offline": offline}, llm=wanted)
+    finding = only(await engines.check_language_model(settings))
+    assert (finding.subject, finding.level) == ("language model", level)
+    assert "but qwen3-0.6b is not here" in finding.says
+
+
+@pytest.mark.parametrize("look", [engines.ALL, engines.QUICK])
+async def test_a_model_that_is_neither_a_file_nor_in_the_catalogue_is_named(look: dict[str, Check]) -> None:
+    finding = only(await look["language model"](config(llm={"engine": "llama", "model": "qwen9"})))
+    assert finding.level == "problem"
+    assert finding.says == "llm.model is 'qwen9', which is no file and not in the catalogue"
+    assert finding.advice == "simplevoice models list"
+
+
+async def test_without_a_model_by_wish_echo_is_told() -> None:
     finding = only(await engines.check_language_model(config(llm={"engine": "echo"})))
     assert finding.says == "echo, as llm.engine asks for it: it only repeats what it hears"
 
@@ -158,6 +191,7 @@ async def test_every_language_and_type_has_a_local_voice(tmp_path: Path) -> None
 async def test_a_model_that_does_not_speak_every_language_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ModelStore, "present", lambda _, name: True)
     monkeypatch.setattr(ModelStore, "path", lambda _, name: tmp_path / name)
     finding = only(await engines.check_language_model(config(llm={"engine": "llama", "model": "smollm2-135m"})))
     assert finding.level == "warning"
@@ -187,5 +221,6 @@ async def test_a_quick_look_asks_no_server(unused_tcp_port: int) -> None:
 
 
 async def test_a_quick_look_tells_of_a_model_that_is_missing(tmp_path: Path) -> None:
-    wanted = config(llm={"engine": "llama", "model": "qwen3-0.6b"}, models={"dir": str(tmp_path)})
+    models = {"dir": str(tmp_path), "offline": True}
+    wanted = config(llm={"engine": "llama", "model": "qwen3-0.6b"}, models=models)
     assert only(await engines.QUICK["language model"](wanted)).level == "problem"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import xllamacpp
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from simplevoice.cli import main
 from simplevoice.cli import models as module
@@ -79,6 +80,17 @@ class TestList:
         assert " no " in lines["whisper-base"]
         assert "stt" in lines["whisper-base"]
         assert "ar en" in lines["whisper-base"]
+
+    @pytest.mark.parametrize("columns", [80, 120])
+    def test_leaves_the_names_and_what_is_here_whole_on_a_terminal(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+    ) -> None:
+        monkeypatch.setattr(module, "console", lambda: Console(width=columns))
+        put(root / "silero-vad")
+        lines = run("list", root=root).stdout.splitlines()
+        assert max(map(len, lines)) <= columns
+        assert {line.split()[0] for line in lines} >= set(CATALOG)
+        assert any(line.startswith("silero-vad") and " yes " in line for line in lines)
 
 
 class TestPull:
@@ -168,6 +180,11 @@ class TestVerify:
         assert result.exit_code == 1
         assert result.stdout == "silero-vad: as it should be\n"
         assert f"error: {root / 'smart-turn-v3' / 'model.bin'} is altered" in result.stderr
+
+    def test_says_so_where_nothing_is_here(self, root: Path) -> None:
+        result = run("verify", root=root)
+        assert result.exit_code == 0
+        assert result.stdout == f"No weights are in {root}\n"
 
     def test_a_named_model_must_be_here(self, root: Path) -> None:
         result = run("verify", "silero-vad", root=root)
