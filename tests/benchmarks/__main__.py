@@ -1,5 +1,7 @@
 """``make bench``: runs the benchmarks, or those that are named, and writes docs/benchmarks.md with its pictures.
 
+What README.md says of them is written, too.
+
 ``python -m tests.benchmarks gateway decoding``. Exits with 1 when a row falls short of its figure.
 """
 
@@ -10,12 +12,13 @@ from collections.abc import Awaitable, Callable
 import click
 import msgspec
 
-from tests.benchmarks.overview import Standing, draw_overview, overview
+from tests.benchmarks.overview import Standing, draw_overview, headlines, overview
 from tests.benchmarks.result import Result, save
 from tests.figures.command import main
 from tests.figures.report import ROOT, Section
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+README = ROOT / "README.md"
 PICTURES = ROOT / "docs" / "benchmarks"
 STANDINGS = PICTURES / "standings.json"
 BENCHES = (
@@ -61,6 +64,7 @@ def _publish(section: Section, result: Result) -> None:
     PICTURES.mkdir(exist_ok=True)
     STANDINGS.write_bytes(msgspec.json.format(msgspec.json.encode(in_order)) + b"\n")
     Section("overview", "make bench", PAGE).write(overview(in_order))
+    Section("figures", "make bench", README).write(headlines(in_order))
     save(lambda figure: draw_overview(figure, in_order), PICTURES / "overview.svg")
 
 

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 
 REACHED, SHORT = "#2f7d5b", "#b5482e"
 
+HEADLINES = {
+    ("peer", "1 talking"): ("last word to first sound, one talks", "Pipecat, same weights"),
+    ("peer", "8 talking"): ("the same, eight talk at once", "Pipecat, same weights"),
+    ("peer", "8 talking, peak memory"): ("memory for these eight", "Pipecat, same weights"),
+    ("transcription", "an utterance of 1 to 8 s"): ("until an utterance is heard", "faster-whisper, same weights"),
+    ("edge", "first audio of a two-sentence reply"): ("first sound of a reply by Edge", "edge-tts, saved and read"),
+    ("idle", "asyncio: memory of an idle connection, 2,000 of them"): ("memory of an idle connection", "a bare echo"),
+    ("starting", "start to ready"): ("start until it is ready", "loading the same Whisper alone"),
+}
+"""The rows of README.md, by benchmark and row: what is measured, and beside what."""
+
 
 class Standing(msgspec.Struct, frozen=True):
     """What a benchmark found when it last ran, and from where: commit, machine, day."""
@@ -25,6 +36,17 @@ def overview(standings: Mapping[str, Standing]) -> str:
     """Write all rows down, each with the name of its benchmark."""
     lines = [(f"[{name}](#{name})", *line.cells) for name, standing in standings.items() for line in standing.lines]
     return table(("benchmark", *HEADER), lines)
+
+
+def headlines(standings: Mapping[str, Standing]) -> str:
+    """Write down the rows that README.md shows, good or bad."""
+    cells = {(name, line.cells[0]): line.cells for name, standing in standings.items() for line in standing.lines}
+    rows = []
+    for (bench, row), (what, beside) in HEADLINES.items():
+        if found := cells.get((bench, row)):
+            _, ours, yardstick, ratio, *_ = found
+            rows.append((what, ours, yardstick, f"[{beside}](docs/benchmarks.md#{bench})", ratio))
+    return table(("median / p95", "simplevoice", "yardstick", "which is", "ratio"), rows)
 
 
 def draw_overview(figure: "Figure", standings: Mapping[str, Standing]) -> None:

@@ -1,11 +1,12 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from matplotlib.figure import Figure
 
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks.overview import Standing, draw_overview
+from tests.benchmarks.overview import HEADLINES, Standing, draw_overview, headlines
 from tests.benchmarks.result import Check, Result, Row, quantile, side_by_side
 
 FAST = Row("a thing", "ms", ours=[1, 2, 9], yardstick=[4, 4, 6], most=0.5)
@@ -58,6 +59,9 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bench, "PAGE", path)
     monkeypatch.setattr(bench, "PICTURES", tmp_path / "benchmarks")
     monkeypatch.setattr(bench, "STANDINGS", tmp_path / "benchmarks" / "standings.json")
+    readme = tmp_path / "README.md"
+    readme.write_text(bench.README.read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(bench, "README", readme)
     return path
 
 
@@ -82,6 +86,30 @@ def test_the_page_has_a_section_for_every_benchmark(name: str) -> None:
     assert f"<!-- {name} -->\n" in page
     assert f"<!-- /{name} -->\n" in page
     assert name == "overview" or f"\n## {name}\n" in page
+
+
+async def test_a_run_writes_the_rows_that_the_readme_shows(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> Result:
+        return Result([msgspec.structs.replace(FAST, what="start to ready"), SLOW])
+
+    monkeypatch.setattr("tests.benchmarks.starting.run", run)
+    await bench.command(["starting"])
+    shown = bench.README.read_text("utf-8").partition("<!-- figures -->\n")[2].partition("<!-- /figures -->")[0]
+    row = next(line for line in shown.splitlines() if "(docs/benchmarks.md#starting)" in line)
+    assert [cell.strip() for cell in row.strip("|").split("|")] == [
+        "start until it is ready",
+        "2 / 9 ms",
+        "4 / 6 ms",
+        "[loading the same Whisper alone](docs/benchmarks.md#starting)",
+        "0.50",
+    ]
+
+
+def test_the_readme_shows_what_the_page_has() -> None:
+    standings = msgspec.json.decode(bench.STANDINGS.read_bytes(), type=dict[str, Standing])
+    rows = headlines(standings)
+    assert rows.count("](docs/benchmarks.md#") == len(HEADLINES), "a row has another name now"
+    assert rows in bench.README.read_text("utf-8")
 
 
 def test_the_overview_draws_rows_that_have_a_ratio() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
-FIGURES = ("docs/reliability.md", "docs/benchmarks.md", "docs/benchmarks")
-"""What holds figures only: a change there is no change of what is measured."""
+FIGURES = ("README.md", "docs/reliability.md", "docs/benchmarks.md", "docs/benchmarks")
+"""What holds figures: a change there is no change of what is measured."""
 GIB = 2**30
 
 
