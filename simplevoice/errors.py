@@ -15,6 +15,7 @@ SimpleVoiceError
 ├── ConnectionFailedError  no conversation with a daemon, or none any more: what simplevoice.client raises
 └── ModelError             weights can't be had, or aren't what they should be
     ├── WeightsUnavailableError
+    │   └── FetchStoppedError
     └── WeightsCorruptError
 
 ``str(error)`` is for operators and logs. Clients get the error's ``code`` and a text from ``messages``.
@@ -148,6 +149,10 @@ class ModelError(SimpleVoiceError):
 
 class WeightsUnavailableError(ModelError):
     """No source could give the weights."""
+
+
+class FetchStoppedError(WeightsUnavailableError):
+    """The fetch was told to stop; no other weights are wanted instead."""
 
 
 class WeightsCorruptError(ModelError):

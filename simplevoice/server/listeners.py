@@ -81,7 +81,7 @@ async def listen(runner: web.AppRunner) -> Listeners:
         listeners.close()
         raise
     for listener in listeners.sockets:
-        log.info("listening", url=_url(listener.getsockname(), "ws" if tls is None else "wss"))
+        log.info("listening", **_urls(listener.getsockname(), "" if tls is None else "s"))
     live.parts[:0] = [listeners.prepare] if tls is None else [listeners.prepare, tls.prepare]
     return listeners
 
@@ -95,9 +95,10 @@ def _binder(runner: web.AppRunner, tls: Tls | None) -> Callable[..., Awaitable[a
     return partial(asyncio.get_running_loop().create_server, gate, start_serving=False, **secure)
 
 
-def _url(address: object, scheme: str) -> str:
-    """Say where clients connect; ``address`` is a socket's name, as its family has it."""
+def _urls(address: object, secure: str) -> dict[str, str]:
+    """Say where the page is, and where clients connect; ``address`` is a socket's name, as its family has it."""
     if not isinstance(address, tuple):
-        return f"unix:{address}"
+        return {"url": f"unix:{address}"}
     host, port = address[:2]
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/ws/simple-voice-chat"
+    place = f"{f'[{host}]' if ':' in host else host}:{port}"
+    return {"page": f"http{secure}://{place}/", "url": f"ws{secure}://{place}/ws/simple-voice-chat"}

@@ -1,6 +1,7 @@
 """Run the daemon until a signal ends it."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from typing import Any
@@ -62,7 +63,9 @@ async def _work(runner: web.AppRunner, signals: Signals, read_again: Callable[[]
     try:
         listeners = await listen(runner)
     except OSError as error:
-        log.error("cannot_listen", host=server.host, port=server.port, error=error.strerror or str(error))
+        # asyncio's own words name the address once more.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        log.error("cannot_listen", host=server.host, port=server.port, error=reason)
         return 1
     with closing(listeners):
         return await _converse(runner.app, signals, read_again, listeners)

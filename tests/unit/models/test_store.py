@@ -14,7 +14,7 @@ from filelock import FileLock
 from huggingface_hub import constants
 
 from simplevoice.config import ModelsConfig
-from simplevoice.errors import ModelError, WeightsCorruptError, WeightsUnavailableError
+from simplevoice.errors import FetchStoppedError, ModelError, WeightsCorruptError, WeightsUnavailableError
 from simplevoice.models import sources
 from simplevoice.models import store as stores
 from simplevoice.models.catalog import CATALOG, Hub, Model, ModelFile, Wheels
@@ -352,6 +352,15 @@ class TestLanguageModel:
         assert chosen == "smollm2-135m"
         assert [name for name, _ in failed] == ["qwen3-0.6b"]
         assert "refused" in str(failed[0][1])
+
+    def test_a_fetch_that_is_stopped_is_no_reason_for_another_model(self, store: ModelStore, index: Index) -> None:
+        index.add_small()
+        failed: list[str] = []
+        fetching = Fetching()
+        fetching.stopped.set()
+        with pytest.raises(FetchStoppedError, match=r"qwen3-0\.6b is not there yet"), fetching.followed():
+            ensure_llm(store, gpu=False, on_failure=lambda name, _: failed.append(name))
+        assert failed == []
 
     def test_without_any_the_last_error_is_raised(self, store: ModelStore, index: Index) -> None:
         with pytest.raises(WeightsUnavailableError, match="smollm2-135m can't be had"):

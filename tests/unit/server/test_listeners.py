@@ -53,6 +53,15 @@ async def test_listens_on_the_configured_address(runner: web.AppRunner) -> None:
         assert await answer(f"http://127.0.0.1:{listener.getsockname()[1]}/", TCPConnector()) == "hello"
 
 
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+async def test_tells_where_the_page_is_and_where_clients_connect(runner: web.AppRunner, host: str, shown: str) -> None:
+    with capture_logs() as logs, closing(await listen(configure(runner, host=host))) as listeners:
+        port = listeners.sockets[0].getsockname()[1]
+    [line] = [line for line in logs if line["event"] == "listening"]
+    assert line["page"] == f"http://{shown}:{port}/"
+    assert line["url"] == f"ws://{shown}:{port}/ws/simple-voice-chat"
+
+
 async def test_a_reload_checks_the_address_before_what_is_costly(runner: web.AppRunner) -> None:
     async def costly(_: Config) -> Commit:
         raise AssertionError("the address refuses before")

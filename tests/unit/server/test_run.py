@@ -47,11 +47,14 @@ async def test_serves_until_a_signal_and_unloads() -> None:
     assert app[LIFECYCLE].phase == "draining"
 
 
-async def test_a_port_in_use_ends_it() -> None:
-    with socket.socket() as taken:
+async def test_a_port_in_use_ends_it_and_is_told_in_few_words() -> None:
+    with socket.socket() as taken, capture_logs() as log:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert await serve(make_app(FakeEngines(), taken.getsockname()[1]), load) == 1
+        port = taken.getsockname()[1]
+        assert await serve(make_app(FakeEngines(), port), load) == 1
+    [told] = [entry for entry in log if entry["event"] == "cannot_listen"]
+    assert (told["host"], told["port"], told["error"]) == ("127.0.0.1", port, "Address already in use")
 
 
 @pytest.mark.parametrize(
