@@ -19,7 +19,7 @@ DISCARDED_TURNS = 16
 """Turns whose stragglers are still recognized; one is rarely more than a moment behind."""
 
 
-AT_ONCE_BYTES = 32 * 1024
+AT_ONCE_BYTES = 60 * 1024
 """What a transport that holds nothing takes without making anybody wait: asyncio's bound is 64 KiB."""
 
 

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, aclosing
-from functools import partial
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -171,10 +170,10 @@ class Pipeline:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(heard.text))
                 tasks.create_task(self._speak(tasks))
-                delivered = tasks.create_task(self._deliver())
+                duration_ms = await self._deliver()
         except* Exception as failures:  # noqa: BLE001 - unwrapped, not swallowed
             raise _first(failures) from None
-        await self._emit(Finished(" ".join(self._written), self.progress.tts, delivered.result()))
+        await self._emit(Finished(" ".join(self._written), self.progress.tts, duration_ms))
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the end of the user's audio."""
@@ -273,7 +272,7 @@ class Pipeline:
         except EngineError as error:
             failure = error
         if self.progress.tts:  # the encoder still holds a part of what was spoken, also before a failure
-            await self._encode(encoder, encoder.flush)
+            await self._encode(encoder, encoder.finish())
         if failure is not None:
             raise failure
         if encoder.duration_ms <= 0:
@@ -285,11 +284,11 @@ class Pipeline:
             self._delivering = spoken.piece.index
             if chunk.engine not in self.progress.tts:
                 self.progress.tts += (chunk.engine,)
-            await self._encode(encoder, partial(encoder.push, chunk.data, chunk.codec, chunk.sample_rate))
+            await self._encode(encoder, encoder.encode(chunk.data, chunk.codec, chunk.sample_rate))
 
-    async def _encode(self, encoder: SpeechEncoder, step: Callable[[], bytes]) -> None:
+    async def _encode(self, encoder: SpeechEncoder, encoding: Awaitable[bytes]) -> None:
         before = encoder.duration_ms
-        data = await asyncio.to_thread(step)
+        data = await encoding
         await self._hand_out(data, self._delivering, encoder.duration_ms - before)
 
     async def _hand_out(self, data: bytes, piece: int, duration_ms: float) -> None:

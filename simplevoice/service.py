@@ -23,7 +23,6 @@ from simplevoice.observation import Observation, log_turn
 from simplevoice.performance import Performance
 from simplevoice.pipeline import Engines, Lender
 from simplevoice.shielded import to_its_end
-from simplevoice.speech.codec import decode, wav_bytes
 from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.vad import VoiceActivityModel
 from simplevoice.stt import Transcriber
@@ -319,8 +318,8 @@ def open_ears(config: Config) -> Ears:
     """Load the small models. Blocks. Raises ModelError; without Smart Turn it goes on."""
     store = ModelStore(config.models)
     voice_activity = VoiceActivityModel(store.ensure("silero-vad") / "silero_vad.onnx")
-    # The first decoding and the first frame are the slowest: libav and onnxruntime set themselves up.
-    voice_activity.speech_spans(decode(wav_bytes(AudioSegment.silent(100, frame_rate=16_000)), max_seconds=1.0))
+    # The first frame is the slowest: onnxruntime sets itself up.
+    voice_activity.speech_spans(AudioSegment.silent(100, frame_rate=16_000))
     if not config.turns.smart_turn:
         return Ears(voice_activity, None)
     try:

@@ -3,9 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import partial
 
 import msgspec
 import structlog
@@ -120,13 +119,12 @@ class Synthesis:
                     return  # the engine swallowed the cancellation
                 if chunk.engine not in self._progress.tts:
                     self._progress.tts += (chunk.engine,)
-                await self._put(partial(self._encoder.push, chunk.data, chunk.codec, chunk.sample_rate))
-        await self._put(self._encoder.flush)
+                await self._put(await self._encoder.encode(chunk.data, chunk.codec, chunk.sample_rate))
+        await self._put(await self._encoder.finish())
         if self._encoder.duration_ms <= 0:
             raise SpeechError("the engine gave no speech")
 
-    async def _put(self, encode: Callable[[], bytes]) -> None:
-        data = await asyncio.to_thread(encode)
+    async def _put(self, data: bytes) -> None:
         if data and self._progress.first_audio is None:
             self._progress.first_audio = self._elapsed_ms()
         await self._chunks.put(data)

@@ -24,6 +24,7 @@ from simplevoice.protocol import (
     Interrupted,
     InterruptReason,
     ResponseText,
+    ServerMessage,
     Timings,
     Transcription,
     VoiceResponse,
@@ -247,8 +248,7 @@ class Turn:
             self._remember(self._playback.heard(self._pieces, math.inf))
         else:
             self._context.history.give_up()
-        self._report(outcome_of(error), error.code, str(error))
-        await self._telling.end(error_message(error, self.request.language, self.id))
+        await self._end(error_message(error, self.request.language, self.id), outcome_of(error), error.code, str(error))
 
     async def _emit(self, event: Event) -> None:
         """Take an event of the pipeline. While the turn is held, text is kept if the settings allow; all else waits."""
@@ -271,8 +271,8 @@ class Turn:
             case NotHeard():
                 self._understood.set()
                 await self._telling.released.wait()
-                self._report("not_understood", event.reason)
-                await self._telling.end(guidance(event.reason, event.text, self.request.language, self.id))
+                message = guidance(event.reason, event.text, self.request.language, self.id)
+                await self._end(message, "not_understood", event.reason)
             case Audio():
                 await self._telling.released.wait()
                 if self.request.streaming and event.data and not self._telling.chunks:
@@ -292,25 +292,38 @@ class Turn:
         timings = self._timings()
         self._connection.message_count += 1
         self._connection.last_response_time_ms = timings.total
-        self._report("answered", times=timings)
-        await self._telling.end(
-            VoiceResponse(
-                turn_id=self.id,
-                transcription=self._heard,
-                response_text=event.text,
-                audio_base64=UNSET if self.request.streaming else bytes(self._telling.audio),
-                audio_format=self.request.audio_format,
-                sample_rate=OUTPUT_SAMPLE_RATE,
-                duration_ms=event.duration_ms,
-                language=self.request.language,
-                voice_type=self.request.voice.voice_type,
-                response_time_ms=timings.total,
-                session_id=self._connection.session_id,
-                message_count=self._connection.message_count,
-                tts_engine="+".join(event.engines),
-                timings=timings,
-            )
+        answer = VoiceResponse(
+            turn_id=self.id,
+            transcription=self._heard,
+            response_text=event.text,
+            audio_base64=UNSET if self.request.streaming else bytes(self._telling.audio),
+            audio_format=self.request.audio_format,
+            sample_rate=OUTPUT_SAMPLE_RATE,
+            duration_ms=event.duration_ms,
+            language=self.request.language,
+            voice_type=self.request.voice.voice_type,
+            response_time_ms=timings.total,
+            session_id=self._connection.session_id,
+            message_count=self._connection.message_count,
+            tts_engine="+".join(event.engines),
+            timings=timings,
         )
+        await self._end(answer, "answered", times=timings)
+
+    async def _end(
+        self,
+        message: ServerMessage,
+        outcome: Outcome,
+        reason: str | None = None,
+        problem: str | None = None,
+        times: Timings | None = None,
+    ) -> None:
+        """Tell the client the end, and then those who watch: at once, before it can ask them."""
+        times = times or self._timings()
+        try:
+            await self._telling.end(message)
+        finally:
+            self._report(outcome, reason, problem, times)
 
     def _remember(self, reply: str) -> Exchange:
         """Keep the exchange, or change what is kept of it."""
@@ -333,7 +346,7 @@ class Turn:
     def _report(
         self, outcome: Outcome, reason: str | None = None, problem: str | None = None, times: Timings | None = None
     ) -> None:
-        """Tell those who watch, once, what became of the turn: before the client is told, who may ask them next."""
+        """Tell those who watch, once, what became of the turn."""
         if self._reported:
             return
         self._reported = True

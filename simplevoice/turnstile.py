@@ -35,6 +35,8 @@ class Place:
 
     async def wait(self) -> None:
         """Wait until it is held. Raises BusyError when that takes too long; then it is left."""
+        if self.held.is_set():
+            return
         try:
             async with asyncio.timeout(self._turnstile.wait_seconds):
                 await self.held.wait()

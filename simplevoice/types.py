@@ -7,6 +7,7 @@ VoiceType = Literal["female", "male"]
 TurnDetection = Literal["none", "server_vad"]
 ResponseMode = Literal["complete", "stream"]
 AudioFormat = Literal["mp3", "wav", "pcm16", "opus"]
+SpeechCodec = Literal["mp3", "pcm16"]
 AudioTransport = Literal["base64", "binary"]
 InputFormat = Literal["wav", "mp3", "m4a", "webm", "ogg", "flac"]
 

@@ -6,9 +6,8 @@ without end: a compressed header or tag unpacks a thousandfold.
 """
 
 import ctypes
-import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import BytesIO
 
@@ -18,7 +17,7 @@ from av.container import InputContainer
 from pydub import AudioSegment
 
 from simplevoice.errors import AudioError, ErrorCode
-from simplevoice.speech import mp3
+from simplevoice.speech import mp3, wav
 from simplevoice.speech.resample import Resampler
 from simplevoice.types import INPUT_FORMATS, INPUT_SAMPLE_RATE, InputFormat
 
@@ -113,39 +112,28 @@ def too_long(max_seconds: float) -> AudioError:
     )
 
 
-def wav_header(sample_rate: int, data_bytes: int | None) -> bytes:
-    """The 44 bytes before mono 16-bit samples; None for a length that nobody knows yet.
-
-    Unknown sizes are 0xFFFFFFFF, as live encoders write them.
-    """
-    size = 0xFFFFFFFF if data_bytes is None else data_bytes
-    riff = 0xFFFFFFFF if data_bytes is None else data_bytes + 36
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        *(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, sample_rate, sample_rate * 2, 2, 16, b"data", size),
-    )
-
-
-def wav_bytes(segment: AudioSegment) -> bytes:
-    """Write a segment as a WAV file of mono 16-bit samples at the segment's own rate."""
-    pcm = segment.set_channels(1).set_sample_width(2).raw_data
-    return wav_header(segment.frame_rate, len(pcm)) + bytes(pcm)
-
-
 def _decode_bounded(data: bytes, found: InputFormat, max_seconds: float) -> bytes:
+    plain = wav.read_plain(data) if found == "wav" else None
+    if plain is not None:
+        return _resample(plain, max_seconds)
+    source = _Source(data, budget_seconds=1 + max_seconds / _MIN_SPEED)
+    with _open(source, found) as container:
+        pcm = _resample(_frames(container), max_seconds)
+    if source.spent:
+        raise AudioError("decoding takes too long")
+    return pcm
+
+
+def _resample(frames: Iterable[av.AudioFrame], max_seconds: float) -> bytes:
     resampler = Resampler(INPUT_SAMPLE_RATE)
     pcm = bytearray()
     length = 0
-    source = _Source(data, budget_seconds=1 + max_seconds / _MIN_SPEED)
-    with _open(source, found) as container:
-        for frame in _frames(container):
-            # Counted before resampling: a low rate in the header makes much out of little.
-            length += frame.samples * INPUT_SAMPLE_RATE // max(frame.sample_rate, 1)
-            if length > max_seconds * INPUT_SAMPLE_RATE:
-                raise too_long(max_seconds)
-            pcm += resampler.push(frame)
-    if source.spent:
-        raise AudioError("decoding takes too long")
+    for frame in frames:
+        # Counted before resampling: a low rate in the header makes much out of little.
+        length += frame.samples * INPUT_SAMPLE_RATE // max(frame.sample_rate, 1)
+        if length > max_seconds * INPUT_SAMPLE_RATE:
+            raise too_long(max_seconds)
+        pcm += resampler.push(frame)
     return bytes(pcm + resampler.flush())
 
 

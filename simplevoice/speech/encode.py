@@ -3,15 +3,17 @@
 MP3 that already has the reply's rate passes through untouched; everything else goes through 24 kHz mono samples.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
-from typing import Literal
+from collections.abc import Callable
+from functools import partial
 
 import av
 
-from simplevoice.speech.codec import wav_header
 from simplevoice.speech.mp3 import FrameHeader, FrameSplitter
 from simplevoice.speech.resample import Resampler, pcm_frame
-from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat
+from simplevoice.speech.wav import wav_header
+from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat, SpeechCodec
 
 MP3_BITS_PER_SECOND = 48_000
 MP3_FRAME_SAMPLES = 576
@@ -19,6 +21,8 @@ MP3_FRAME_SAMPLES = 576
 MP3_EFFORT, OPUS_EFFORT = "7", "5"
 """lame's quality (0 the best) and Opus' complexity (10 the best): half the time of their defaults."""
 OPUS_BITS_PER_SECOND = 32_000
+COPIED_BYTES = 32 * 1024
+"""So much is copied within half a millisecond, what engines stream mostly sooner than a thread would wake."""
 OPUS_PAGE_MS = 100
 """A page of Ogg is sent when it is full; libav's own second would be heard as a delay."""
 
@@ -26,8 +30,7 @@ OPUS_PAGE_MS = 100
 class SpeechEncoder:
     """Encodes one reply, whose pieces may come from different engines; 24 kHz mono, one decodable file.
 
-    100 ms of speech cost about 1 ms in opus and mp3, less in the others: push whole sentences in a thread. Not for
-    two threads at once.
+    100 ms of speech cost about 1 ms in opus and mp3, less in the others. Not for two threads at once.
     """
 
     sample_rate = OUTPUT_SAMPLE_RATE
@@ -38,14 +41,26 @@ class SpeechEncoder:
         self._resampler = Resampler(OUTPUT_SAMPLE_RATE)
         self._splitter = FrameSplitter()
         self._decoder: av.AudioCodecContext | None = None
+        self._copies = True
+        """Whether all so far was little and stayed as it was."""
 
     @property
     def duration_ms(self) -> int:
         """How long the sound is that was pushed and is not held back any more."""
         return self._sink.samples * 1000 // OUTPUT_SAMPLE_RATE
 
-    def push(self, data: bytes, codec: Literal["mp3", "pcm16"], sample_rate: int) -> bytes:
-        """Take speech and return what is ready, perhaps nothing.
+    async def encode(self, data: bytes, codec: SpeechCodec, sample_rate: int) -> bytes:
+        """Push speech, in a thread unless it is little and stays as it is, like all before it."""
+        as_it_is = (codec, sample_rate) == (self._sink.codec, OUTPUT_SAMPLE_RATE)
+        self._copies = self._copies and as_it_is and len(data) <= COPIED_BYTES
+        return await self._step(partial(self.push, data, codec, sample_rate))
+
+    async def finish(self) -> bytes:
+        """Flush, in a thread unless all stayed as it was."""
+        return await self._step(self.flush)
+
+    def push(self, data: bytes, codec: SpeechCodec, sample_rate: int) -> bytes:
+        """Take speech and return what is ready, perhaps nothing. Blocks.
 
         MP3 may be cut anywhere, and what is damaged is left out; pcm16 is whole mono samples at ``sample_rate`` (Hz).
         """
@@ -55,8 +70,11 @@ class SpeechEncoder:
         return b"".join(self._push_mp3(*frame) for frame in self._splitter.feed(data))
 
     def flush(self) -> bytes:
-        """End the reply and return the rest."""
+        """End the reply and return the rest. Blocks."""
         return self._sink.write(self._resampler.flush()) + self._sink.end()
+
+    async def _step(self, step: Callable[[], bytes]) -> bytes:
+        return step() if self._copies else await asyncio.to_thread(step)
 
     def _push_mp3(self, header: FrameHeader, frame: bytes) -> bytes:
         if isinstance(self._sink, _Mp3Sink) and header.sample_rate == OUTPUT_SAMPLE_RATE and header.channels == 1:
@@ -74,6 +92,8 @@ class _Sink(ABC):
     """Where 24 kHz mono s16le goes; ``samples`` counts what the file holds so far."""
 
     samples = 0
+    codec: SpeechCodec | None = None
+    """What stays as it is, at 24 kHz."""
 
     @abstractmethod
     def write(self, pcm: bytes) -> bytes:
@@ -85,6 +105,8 @@ class _Sink(ABC):
 
 
 class _PcmSink(_Sink):
+    codec = "pcm16"
+
     def write(self, pcm: bytes) -> bytes:
         self.samples += len(pcm) // 2
         return pcm
@@ -94,6 +116,8 @@ class _PcmSink(_Sink):
 
 
 class _WavSink(_Sink):
+    codec = "pcm16"
+
     def __init__(self, streaming: bool) -> None:
         self._streaming = streaming
         self._held = bytearray(wav_header(OUTPUT_SAMPLE_RATE, None) if streaming else b"")
@@ -114,6 +138,8 @@ class _WavSink(_Sink):
 
 
 class _Mp3Sink(_Sink):
+    codec = "mp3"
+
     def __init__(self) -> None:
         self._encoder: av.AudioCodecContext | None = None
 

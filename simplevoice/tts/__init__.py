@@ -4,14 +4,13 @@ import unicodedata
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
 from importlib import import_module
-from typing import Literal
 
 import msgspec
 
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.engine import Engine
 from simplevoice.errors import SpeechError
-from simplevoice.types import Language, VoiceType
+from simplevoice.types import Language, SpeechCodec, VoiceType
 
 ENGINES = {
     "edge": "simplevoice.tts.edge:EdgeSpeaker",
@@ -50,7 +49,7 @@ class SpeechChunk(msgspec.Struct, frozen=True):
     """Speech as an engine made it: whole MP3 frames, or mono signed 16-bit little-endian samples."""
 
     data: bytes
-    codec: Literal["mp3", "pcm16"]
+    codec: SpeechCodec
     sample_rate: int
     engine: str
 

@@ -1,19 +1,23 @@
 """What the gateway itself costs: the daemon with engines that cost nothing, against an echo of bare aiohttp."""
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 from simplevoice.protocol import Ping, encode
-from simplevoice.speech.codec import wav_header
+from simplevoice.speech.wav import wav_header
 from simplevoice.types import INPUT_SAMPLE_RATE
 from tests.benchmarks.loops import LOOPS
-from tests.benchmarks.result import Result, Row, side_by_side
+from tests.benchmarks.result import MEDIAN, Result, Row, quantile, side_by_side
+from tests.benchmarks.watch import Span, look
+from tests.figures.report import table
 from tests.reliability.subject import Subject
 from tests.reliability.wire import Wire, close_frame
 
-ROUND_TRIPS, UTTERANCES, OPENINGS = 5000, 1000, 1000
+ROUND_TRIPS, UTTERANCES, OPENINGS, PROFILED = 5000, 1000, 1000, 500
 WARM_UP = 0.1
 """Of as many again."""
 REST_SECONDS = 0.003
@@ -33,11 +37,23 @@ SETTINGS = {
 Side = Callable[[], Awaitable[float]]
 
 
+ANSWERED = "**the client has its answer**"
+
+
+class Step(NamedTuple):
+    """Of a turn, in seconds from when its recording was sent."""
+
+    begins: float
+    takes: float
+    before: float
+
+
 async def run(scale: float = 1.0) -> Result:
     """Measure on each event loop. ``scale`` is the share of the repetitions."""
     result = Result()
     for loop in LOOPS:
         await _measure(result, loop, scale)
+    result.details = await _profile("asyncio", round(PROFILED * scale))
     return result
 
 
@@ -62,6 +78,49 @@ async def _measure(result: Result, loop: str, scale: float) -> None:
         result.rows += _rows(f"{loop}: 40 KB utterance, to its answer of 40 KB", (counted, samples[1]))
         samples = await _samples(_opening(ours, established), _opening(echo, Wire.open), OPENINGS * scale)
         result.rows.append(Row(f"{loop}: opening to `connection_established`", "ms", *samples, MOST))
+
+
+async def _profile(loop: str, times: int) -> str:
+    """Have turns with a daemon that is watched, and tell what was done for them and when, as medians."""
+    begun: list[float] = []
+    ends: list[float] = []
+    async with Subject.running("tests.benchmarks.watched_daemon", loop, settings=SETTINGS) as daemon:
+        wire = await established(daemon.url)
+        turn = _trip(wire, UTTERANCE, ends)
+        for _ in range(times + round(times * WARM_UP)):
+            await asyncio.sleep(REST_SECONDS)
+            begun.append(time.perf_counter())
+            await turn()
+        wire.hang_up()
+        spans = sorted((await look(daemon.url)).spans, key=lambda span: span.began)
+    turns = []
+    for at, until, ms in list(zip(begun, [*begun[1:], math.inf], ends, strict=True))[-times:]:
+        answered = Span(ANSWERED, at + ms / 1000, at + ms / 1000)
+        turns.append(steps([answered, *(span for span in spans if at <= span.began < until)], at))
+    return _table(turns)
+
+
+def steps(spans: Iterable[Span], sent: float) -> dict[str, Step]:
+    """Tell of each step of a turn when it began, how long it took, and for how long nothing was done before it."""
+    found: dict[str, Step] = {}
+    before = sent
+    for span in sorted(spans, key=lambda span: span.began):
+        name = f"{span.name}, again" if span.name in found else span.name
+        found[name] = Step(span.began - sent, span.ended - span.began, max(0.0, span.began - before))
+        before = max(before, span.ended)
+    return found
+
+
+def _table(turns: Sequence[dict[str, Step]]) -> str:
+    typical = {
+        name: Step(*(quantile(values, MEDIAN) for values in zip(*(turn[name] for turn in turns), strict=True)))
+        for name in turns[0]
+    }
+    rows = [
+        (name, *(f"{seconds * 1e6:,.0f}" for seconds in step))
+        for name, step in sorted(typical.items(), key=lambda item: item[1].begins)
+    ]
+    return table(("step of a turn", "begins, µs", "takes, µs", "before it, µs"), rows)
 
 
 async def established(url: str, number: int = 1) -> Wire:

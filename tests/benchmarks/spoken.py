@@ -13,10 +13,10 @@ from pydub import AudioSegment
 
 from simplevoice import tts
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.speech.codec import decode, wav_bytes
+from simplevoice.speech.codec import decode
 from simplevoice.tts import Voice
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
-from tests.media import recording, samples, segment
+from tests.media import recording, samples, segment, wav
 
 Who = Literal["Piper", "espeak", "people"]
 
@@ -130,7 +130,7 @@ async def _speak_all(engine: _Engine, texts: Sequence[tuple[str, Voice]]) -> lis
                 chunks = [chunk async for chunk in speaker.synthesize(text, voice)]
                 pcm = np.frombuffer(b"".join(chunk.data for chunk in chunks), "<i2")
                 audio = segment(pcm, chunks[0].sample_rate).set_frame_rate(INPUT_SAMPLE_RATE)
-                files[text].write_bytes(wav_bytes(audio))
+                files[text].write_bytes(wav(audio.raw_data))
         finally:
             await speaker.close()
     return [

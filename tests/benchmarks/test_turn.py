@@ -1,7 +1,7 @@
 from matplotlib.figure import Figure
 
-from tests.benchmarks.profiled_server import Span
 from tests.benchmarks.turn import Profile, draw, stages
+from tests.benchmarks.watch import Span
 
 FOR_A_PAUSE = [Span("Smart Turn", -2000, -1950), Span("Whisper", -1900, -1700), Span("llama", -1700, -1600)]
 FOR_THE_ANSWER = [

@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from simplevoice.cli.clips import Clip
-from tests.benchmarks.profiled_server import INSIDE, Inside, Span
 from tests.benchmarks.result import MEDIAN, Result, quantile
 from tests.benchmarks.talking import calling, daemon, english_clips
+from tests.benchmarks.watch import Span, look
 from tests.figures.report import table
 
 if TYPE_CHECKING:
@@ -35,10 +33,10 @@ async def run(rounds: int = ROUNDS, clips: Sequence[Clip] = ()) -> Result:
     profiles: list[Profile] = []
     async with daemon("tests.benchmarks.profiled_server") as side, calling(side, 0) as caller:
         await caller.say(clips[0])
-        before = (await _look(side.url)).cpu
+        before = (await look(side.url)).cpu
         for clip in [*clips] * rounds:
             figures = await caller.say(clip)
-            inside = await _look(side.url)
+            inside = await look(side.url)
             if figures.answer_ms is not None and figures.endpoint_ms is not None:
                 spans = [_after(caller.spoken_at, span) for span in inside.spans]
                 profiles.append(Profile(stages(spans, figures.endpoint_ms, figures.answer_ms), figures.answer_ms))
@@ -102,9 +100,3 @@ def draw(figure: "Figure", turn: Profile) -> None:
     axes.set(xlabel="ms after the last word", xlim=(0, turn.answer_ms * 1.12))
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
-
-
-async def _look(url: str) -> Inside:
-    inside = URL(url).with_scheme("http").with_path(INSIDE).with_query(None)
-    async with aiohttp.ClientSession() as session, session.get(inside, raise_for_status=True) as response:
-        return msgspec.json.decode(await response.read(), type=Inside)

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import msgspec
@@ -16,8 +17,9 @@ from simplevoice.errors import (
 )
 from simplevoice.llm.policy import ReplyPolicy
 from simplevoice.observation import Observation, Progress, TurnReport, log_turn, outcome_of
+from simplevoice.outgoing import MAX_QUEUED_MESSAGES
 from simplevoice.pipeline import Engines
-from simplevoice.protocol import Guidance, Interrupt, Interrupted, TextMessage, Timings, VoiceResponse
+from simplevoice.protocol import Guidance, Interrupt, Interrupted, Pong, TextMessage, Timings, VoiceResponse
 from simplevoice.stt import Transcript
 from simplevoice.stt.policy import TranscriptionPolicy
 from tests.fakes.client import FakeClient, connected, with_changes
@@ -218,6 +220,26 @@ async def test_a_turn_that_was_answered_and_is_interrupted_while_it_is_played_is
         await client.say(Interrupt(turn_id=answer.turn_id, played_ms=10))
         await client.next(Interrupted)
         assert [r.outcome for r in client.reports] == ["answered"]
+
+
+async def test_a_turn_whose_answer_finds_no_room_is_reported_when_its_client_is_given_up() -> None:
+    fakes = FakeEngines()
+    fakes.model.gate.shut()
+    async with connected(fakes, audio_format="pcm16") as client:
+        await client.say(TextMessage(text="hello"))
+        await fakes.model.gate.reached.wait()
+        client.reading.clear()
+        await client.connection.send(Pong())
+        await asyncio.sleep(0)  # its writer stands at the wire with it
+        for _ in range(MAX_QUEUED_MESSAGES):
+            await client.connection.send(Pong())
+        fakes.model.gate.opened.set()
+        while client.connection.last_response_time_ms is None:
+            await asyncio.sleep(0)
+        assert client.reports == []
+        await client.conversation.stop()
+        assert [r.outcome for r in client.reports] == ["answered"]
+        client.reading.set()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import struct
 import time
-import wave
 from functools import cache
 from io import BytesIO
 from typing import get_args
@@ -15,10 +14,10 @@ from hypothesis import strategies as st
 from pydub import AudioSegment
 
 from simplevoice.errors import AudioError, ErrorCode
-from simplevoice.speech.codec import decode, sniff, wav_bytes, wav_header
+from simplevoice.speech.codec import decode, sniff
 from simplevoice.types import INPUT_FORMATS, InputFormat
 from tests.hostile_media import compressed_index, compressed_tag
-from tests.media import DATA, encode, live, recording, samples, segment, tone, wav, with_valid_pages
+from tests.media import encode, live, recording, samples, segment, tone, wav, with_valid_pages
 
 MAX = 60.0
 
@@ -261,23 +260,6 @@ class TestHostileBytes:
     )
     def test_anything_behind_a_magic(self, magic: bytes, rest: bytes) -> None:
         survives(magic + rest)
-
-
-class TestWav:
-    def test_a_segment_becomes_a_file_that_others_read(self) -> None:
-        with wave.open(BytesIO(wav_bytes(tone(500, rate=22_050, channels=2)))) as file:
-            assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (22_050, 1, 2)
-            assert file.getnframes() == 11_025
-
-    def test_a_header_without_a_length_says_so(self) -> None:
-        header = wav_header(24_000, None)
-        assert len(header) == 44
-        assert header[4:8] == header[40:44] == b"\xff\xff\xff\xff"
-
-    def test_a_recording_survives_the_way_there_and_back(self) -> None:
-        original = recording("ar-no.wav")
-        assert decode(wav_bytes(original), max_seconds=MAX).raw_data == original.raw_data
-        assert sniff((DATA / "ar-no.wav").read_bytes()) == "wav"
 
 
 def survives(data: bytes) -> None:

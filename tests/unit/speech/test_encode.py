@@ -1,16 +1,19 @@
 """Replies in every format, whatever the engines gave."""
 
 import struct
+import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from pydub import AudioSegment
 
 from simplevoice.speech.codec import decode, sniff
-from simplevoice.speech.encode import SpeechEncoder
+from simplevoice.speech.encode import COPIED_BYTES, SpeechEncoder
 from simplevoice.speech.mp3 import FrameSplitter
-from simplevoice.types import AUDIO_FORMATS, AudioFormat
+from simplevoice.types import AUDIO_FORMATS, AudioFormat, SpeechCodec
 from tests.media import encode, recording, samples, segment, tone, wav
 
 PCM = tone(1000, rate=22_050)
@@ -163,3 +166,66 @@ def test_silence_stays_silent() -> None:
     encoder = SpeechEncoder("mp3")
     out = push(encoder, segment(np.zeros(24_000), 24_000)) + encoder.flush()
     assert decode(out, max_seconds=60).rms == 0
+
+
+class TestOffTheLoop:
+    """What has to be converted is, in a thread; what is only copied takes less than that."""
+
+    @pytest.fixture
+    def threads(self, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+        """Whether each step was made in another thread than the event loop's."""
+        mine, seen = threading.get_ident(), list[bool]()
+
+        def noting(step: Callable[..., bytes]) -> Callable[..., bytes]:
+            def noted(*args: Any) -> bytes:
+                seen.append(threading.get_ident() != mine)
+                return step(*args)
+
+            return noted
+
+        for name in ("push", "flush"):
+            monkeypatch.setattr(SpeechEncoder, name, noting(getattr(SpeechEncoder, name)))
+        return seen
+
+    @pytest.mark.parametrize("audio_format", AUDIO_FORMATS)
+    async def test_it_gives_what_the_steps_give(self, audio_format: AudioFormat) -> None:
+        encoder, same = SpeechEncoder(audio_format), SpeechEncoder(audio_format)
+        made = await encoder.encode(EDGE, "mp3", 24_000) + await encoder.encode(PCM.raw_data, "pcm16", 22_050)
+        wanted = same.push(EDGE, "mp3", 24_000) + same.push(PCM.raw_data, "pcm16", 22_050)
+        made, wanted = made + await encoder.finish(), wanted + same.flush()
+        if audio_format != "opus":  # a stream of Ogg has a number of its own
+            assert made == wanted
+        assert encoder.duration_ms == same.duration_ms
+
+    @pytest.mark.parametrize(("audio_format", "codec"), [("pcm16", "pcm16"), ("wav", "pcm16"), ("mp3", "mp3")])
+    async def test_a_copy_needs_no_thread(
+        self, threads: list[bool], audio_format: AudioFormat, codec: SpeechCodec
+    ) -> None:
+        encoder = SpeechEncoder(audio_format)
+        await encoder.encode(EDGE[:4096], codec, 24_000)
+        await encoder.finish()
+        assert threads == [False, False]
+
+    async def test_a_copy_behind_something_else_does(self, threads: list[bool]) -> None:
+        encoder = SpeechEncoder("mp3")
+        await encoder.encode(PCM.raw_data, "pcm16", 22_050)
+        await encoder.encode(EDGE[:4096], "mp3", 24_000)  # ends what is being encoded
+        assert threads == [True, True]
+
+    @pytest.mark.parametrize(
+        ("audio_format", "codec", "rate", "size"),
+        [
+            ("mp3", "pcm16", 24_000, 4096),
+            ("opus", "pcm16", 24_000, 4096),
+            ("pcm16", "mp3", 24_000, 4096),
+            ("pcm16", "pcm16", 22_050, 4096),
+            ("pcm16", "pcm16", 24_000, COPIED_BYTES + 2),
+        ],
+    )
+    async def test_all_else_does(
+        self, threads: list[bool], audio_format: AudioFormat, codec: SpeechCodec, rate: int, size: int
+    ) -> None:
+        encoder = SpeechEncoder(audio_format)
+        await encoder.encode(EDGE_FRAMES[:size] if codec == "mp3" else bytes(size), codec, rate)
+        await encoder.finish()
+        assert threads == [True, True]

@@ -5,7 +5,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from simplevoice.llm import ChatMessage
-from tests.benchmarks.profiled_server import INSIDE, Inside, Watch
+from tests.benchmarks.watch import INSIDE, Inside, Watch
 from tests.fakes.engines import FakeModel, FakeTranscriber
 from tests.media import tone
 
