@@ -77,7 +77,7 @@ async def _verify(config: Config, store: ModelStore, name: str) -> Finding:
 def _foreign_recognizer(stt: SttConfig) -> Finding:
     folder = Path(stt.model).expanduser()
     if folder.is_dir():
-        missing = [name for name in ("model.bin", "tokenizer.json") if not (folder / name).is_file()]
+        missing = [name for name in ("model.bin", "config.json") if not (folder / name).is_file()]
         if missing:
             return Finding("weights", "problem", f"stt.model {folder} has no {', '.join(missing)}")
         return Finding("weights", "ok", f"stt.model is the folder {folder}")

@@ -1,7 +1,8 @@
-"""Whisper's weights at work, by faster-whisper and CTranslate2, on a GPU or on the CPU. All of it blocks.
+"""Whisper's weights, as faster-whisper has them, at work on a GPU or on the CPU. All of it blocks.
 
 CTranslate2 is driven directly, one pass of encoder and decoder a window: WhisperModel.transcribe always pads to 30 s,
-seeks by timestamps and tries again at rising temperatures, all of which costs seconds in a conversation.
+seeks by timestamps and tries again at rising temperatures, all of which costs seconds in a conversation. It also reads
+a tokenizer, with the GIL held, which takes as long as all imports of a start that weights can be read beside.
 """
 
 import ctypes
@@ -13,19 +14,18 @@ from pathlib import Path
 import ctranslate2
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import structlog
-from faster_whisper import WhisperModel, download_model
-from faster_whisper.feature_extractor import FeatureExtractor
-from faster_whisper.tokenizer import Tokenizer
+from ctranslate2.models import Whisper, WhisperGenerationResult
 
 from simplevoice.config import ModelsConfig, SttConfig
 from simplevoice.cores import CORES, recognition_threads
 from simplevoice.errors import EngineError, TranscriptionError, WeightsUnavailableError
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore
+from simplevoice.speech.mel import HOP_SAMPLES, Floats, log_mel
 from simplevoice.stt import cuda
 from simplevoice.stt.hearing import Hearing
+from simplevoice.stt.tokens import of_text, prompt, text_of
 from simplevoice.stt.window import FLOOR_SECONDS, FULL_SECONDS, Samples, fit
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
@@ -52,9 +52,6 @@ FRAMES_BEHIND = 3
 
 SILENCE, RANGE = -1.5, 2.0
 """Of Whisper's spectrograms (openai/whisper, audio.py): the least value, and the most that one is below the loudest."""
-
-Features = npt.NDArray[np.float32]
-"""A log-mel spectrogram of a window, shape (bands, frames of 10 ms)."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -89,13 +86,11 @@ class Window(msgspec.Struct, frozen=True):
 class Recognizer:
     """The loaded model; any number of threads. ``note``: why not on the GPU that was seen."""
 
-    def __init__(self, model: WhisperModel, device: str, workers: int) -> None:
+    def __init__(self, model: Whisper, device: str, workers: int) -> None:
         self.device = device
         self.workers = workers
         self.note: str | None = None
-        self._model = model.model
-        self._tokenizer = model.hf_tokenizer
-        self._features = FeatureExtractor(feature_size=self._model.n_mels)
+        self._model = model
 
     @property
     def on_gpu(self) -> bool:
@@ -106,18 +101,17 @@ class Recognizer:
         """Hear windows of one kind. Raises TranscriptionError when ``abandoned`` is set meanwhile."""
         if not self._model.is_multilingual and any(window.language != "en" for window in windows):
             raise TranscriptionError("this Whisper model knows only English")
-        tokenizers = [self._tokenizer_of(window.language) for window in windows]
         encoded = self._encode(windows, abandoned)
         _go_on_unless(abandoned)
         results = self._model.generate(
             encoded,
-            [_prompt(tokenizer, window) for tokenizer, window in zip(tokenizers, windows, strict=True)],
+            [self._prompt(window) for window in windows],
             beam_size=windows[0].beam,
             max_length=2 * max(window.bound for window in windows),  # CTranslate2 generates at most half of it
             return_scores=True,
             return_no_speech_prob=True,
         )
-        return [read_result(*one) for one in zip(tokenizers, windows, results, strict=True)]
+        return [read_result(*one) for one in zip(windows, results, strict=True)]
 
     def unload(self) -> None:
         """Free the weights, and give the memory back to the system; glibc alone would keep it."""
@@ -138,33 +132,27 @@ class Recognizer:
             encoded.append(np.array(self._model.encode(ctranslate2.StorageView.from_array(features))))
         return ctranslate2.StorageView.from_array(np.concatenate(encoded))
 
-    def _features_of(self, window: Window) -> Features:
+    def _features_of(self, window: Window) -> Floats:
         """Make the spectrogram of the speech, and of the silence behind it what need not be computed: all is alike."""
-        hop = self._features.hop_length
-        frames = round(window.seconds * INPUT_SAMPLE_RATE) // hop
-        heard = min(frames, len(window.samples) // hop + FRAMES_BEHIND)
-        speech = self._features(fit(window.samples, heard * hop / INPUT_SAMPLE_RATE), padding=0)
+        frames = round(window.seconds * INPUT_SAMPLE_RATE) // HOP_SAMPLES
+        heard = min(frames, len(window.samples) // HOP_SAMPLES + FRAMES_BEHIND)
+        speech = log_mel(fit(window.samples, heard * HOP_SAMPLES / INPUT_SAMPLE_RATE), self._model.n_mels)
         silence = max(SILENCE, speech.max() - RANGE)
         return np.pad(speech, ((0, 0), (0, frames - heard)), constant_values=silence)
 
-    def _tokenizer_of(self, language: Language) -> Tokenizer:
-        return Tokenizer(self._tokenizer, self._model.is_multilingual, task="transcribe", language=language)
+    def _prompt(self, window: Window) -> list[str]:
+        return prompt(window.language if self._model.is_multilingual else None, timed=window.timed)
 
 
-def _prompt(tokenizer: Tokenizer, window: Window) -> list[int]:
-    sequence: list[int] = tokenizer.sot_sequence
-    return sequence if window.timed else [*sequence, tokenizer.no_timestamps]
-
-
-def read_result(tokenizer: Tokenizer, window: Window, result: ctranslate2.models.WhisperGenerationResult) -> Hearing:
+def read_result(window: Window, result: WhisperGenerationResult) -> Hearing:
     """Read a result. In a batch the decoder may go on for longer than the window could need: that is cut off."""
-    generated = result.sequences_ids[0]
+    generated = result.sequences[0]
     tokens = generated[: window.bound]
-    of_text = sum(token < tokenizer.eot for token in tokens)
+    text = of_text(tokens)
     return Hearing(
-        text=tokenizer.decode(tokens).strip(),
-        tokens=of_text,
-        log_probability=result.scores[0] * len(tokens) / (of_text + 1),
+        text=text_of(text).strip(),
+        tokens=len(text),
+        log_probability=result.scores[0] * len(tokens) / (len(text) + 1),
         no_speech_probability=result.no_speech_prob,
         complete=len(generated) < window.bound,
     )
@@ -203,12 +191,12 @@ def _load_on(device: str, folder: Path, config: SttConfig) -> Recognizer:
             cuda.open_cublas()
         if compute_type == "auto":
             compute_type = cuda.compute_type() if on_gpu else "int8"
-        model = WhisperModel(
+        model = Whisper(
             str(folder),
             device=device,
             compute_type=compute_type,
-            cpu_threads=config.threads or recognition_threads(CORES),
-            num_workers=workers,
+            intra_threads=config.threads or recognition_threads(CORES),
+            inter_threads=workers,
         )
         recognizer = Recognizer(model, f"{device} {compute_type}", workers)
         if on_gpu:  # what is too much for its memory, or too new for its driver, fails no sooner
@@ -226,13 +214,15 @@ def _find_weights(model: str, models: ModelsConfig) -> Path:
         return store.ensure(f"whisper-{model}")
     folder = Path(model).expanduser()
     if not folder.is_dir():
+        from faster_whisper import download_model  # takes 0.1 s, and only this needs it
+
         try:
             folder = Path(download_model(model, cache_dir=str(store.root / ".hub"), local_files_only=models.offline))
         except Exception as error:  # the hub's client lets its transport's own exceptions through
             raise WeightsUnavailableError(
                 f"Whisper model {model} can't be had: {' '.join(str(error).split())}"
             ) from error
-    for name in ("model.bin", "tokenizer.json"):
+    for name in ("model.bin", "config.json"):
         if not (folder / name).is_file():
             raise WeightsUnavailableError(f"{folder} has no {name}: it is no model of faster-whisper")
     return folder

@@ -58,8 +58,8 @@ async def test_damaged_weights_are_a_problem(tmp_path: Path) -> None:
 async def test_a_recognizers_folder_is_looked_into(tmp_path: Path) -> None:
     wanted = config(models={"dir": str(tmp_path)}, stt={"model": str(tmp_path)}, turns={"smart_turn": False})
     finding = (await engines.check_weights(wanted))[-1]
-    assert (finding.level, finding.says) == ("problem", f"stt.model {tmp_path} has no model.bin, tokenizer.json")
-    for name in ("model.bin", "tokenizer.json"):
+    assert (finding.level, finding.says) == ("problem", f"stt.model {tmp_path} has no model.bin, config.json")
+    for name in ("model.bin", "config.json"):
         (tmp_path / name).touch()
     assert (await engines.check_weights(wanted))[-1].level == "ok"
 

@@ -8,7 +8,7 @@ import pytest
 from simplevoice.config import ModelsConfig
 from simplevoice.errors import ModelError
 from simplevoice.models.store import ModelStore
-from simplevoice.speech.smart_turn import SmartTurnModel, log_mel
+from simplevoice.speech.smart_turn import SmartTurnModel, features_of
 from tests.media import recording, segment, tone
 
 
@@ -21,29 +21,16 @@ def samples_of(ms: int, hz: float) -> "np.typing.NDArray[np.int16]":
     return np.frombuffer(tone(ms, hz=hz).raw_data, "<i2")
 
 
-def test_a_tone_lights_the_band_of_its_frequency() -> None:
-    # 80 bands overlap on 45.246 mels (8 kHz on Slaney's scale), so number 20 is around mel 11.73, which is 782 Hz.
-    features = log_mel(samples_of(8000, 782))
-    assert features.shape == (80, 800)
-    assert features.dtype == np.float32
-    assert set(features[:, 10:-10].argmax(axis=0)) == {20}
-
-
-def test_the_features_span_eight_decades_at_most() -> None:
-    features = log_mel(samples_of(8000, 500))
-    assert features.max() - features.min() == pytest.approx(2.0)  # 8 decades, divided by 4
-
-
 def test_the_gain_does_not_matter() -> None:
     loud = samples_of(8000, 700)
-    np.testing.assert_allclose(log_mel(loud), log_mel((loud // 8 * 2).astype(np.int16)), atol=0.2)
+    np.testing.assert_allclose(features_of(loud), features_of((loud // 8 * 2).astype(np.int16)), atol=0.2)
 
 
 def test_short_speech_is_preceded_by_silence_and_of_long_speech_the_end_counts() -> None:
-    short = log_mel(samples_of(1000, 500))
+    short = features_of(samples_of(1000, 500))
     assert short[:, :690].max() < short[:, 710:].max() - 1
     long = np.concatenate([samples_of(5000, 2000), samples_of(8000, 500)])
-    np.testing.assert_array_equal(log_mel(long), log_mel(long[-128_000:]))
+    np.testing.assert_array_equal(features_of(long), features_of(long[-128_000:]))
 
 
 @pytest.mark.models

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.bin").write_bytes(b"no weights")
-    (folder / "tokenizer.json").write_text("{}")
+    (folder / "config.json").write_text("{}")
     return folder
 
 
@@ -48,7 +48,7 @@ async def test_weights_that_cannot_be_had_fail_the_load(tmp_path: Path, model: s
     assert model in health.detail
 
 
-@pytest.mark.parametrize("missing", ["model.bin", "tokenizer.json"])
+@pytest.mark.parametrize("missing", ["model.bin", "config.json"])
 async def test_a_folder_without_a_model_is_named(tmp_path: Path, folder: Path, missing: str) -> None:
     (folder / missing).unlink()
     with pytest.raises(ModelError, match=f"{folder} has no {missing}"):

@@ -24,8 +24,6 @@ from simplevoice.stt.whisper_model import (
 from simplevoice.stt.window import fit
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 
-END = 100
-
 
 def window(seconds: float, length: float = 9.0, beam: int = 1, language: Language = "en") -> Window:
     return Window(np.zeros(round(seconds * INPUT_SAMPLE_RATE), np.float32), length, beam, language)
@@ -42,33 +40,25 @@ def test_the_longer_the_speech_the_more_tokens(seconds: float, bound: int) -> No
     assert window(seconds).bound == bound
 
 
-class _Tokenizer:
-    eot = END
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return " " + " ".join(str(token) for token in tokens if token < END)
-
-
 class _Result(NamedTuple):
-    sequences_ids: list[list[int]]
+    sequences: list[list[str]]
     scores: list[float]
     no_speech_prob: float
 
 
-def read(tokens: list[int], score: float = -0.1) -> Any:
-    tokenizer: Any = _Tokenizer()
-    return read_result(tokenizer, window(0), _Result([tokens], [score], 0.25))
+def read(tokens: list[str], score: float = -0.1) -> Any:
+    return read_result(window(0), _Result([tokens], [score], 0.25))
 
 
 def test_timestamps_are_no_text_and_do_not_make_it_surer() -> None:
-    heard = read([END + 1, 7, 8, END + 50], score=-0.6)
+    heard = read(["<|0.00|>", "Ġ7", "Ġ8", "<|1.00|>"], score=-0.6)
     assert (heard.text, heard.tokens, heard.no_speech_probability, heard.complete) == ("7 8", 2, 0.25, True)
     assert heard.log_probability == pytest.approx(-0.6 * 4 / 3)
 
 
 @pytest.mark.parametrize("count", [12, 30])
 def test_what_a_decoder_said_beyond_the_bound_is_cut_off(count: int) -> None:
-    heard = read([5] * count)
+    heard = read(["5"] * count)
     assert heard.tokens == 12
     assert not heard.complete
 
@@ -78,7 +68,7 @@ def test_what_a_decoder_said_beyond_the_bound_is_cut_off(count: int) -> None:
 @pytest.mark.parametrize("count", [1, 160, 161, 16_123, 143_900, 144_000, 150_000])
 def test_a_spectrogram_is_that_of_the_whole_window(bands: int, loudness: float, count: int) -> None:
     samples = np.random.default_rng(count).uniform(-loudness, loudness, count).astype(np.float32)
-    model: Any = SimpleNamespace(model=SimpleNamespace(n_mels=bands), hf_tokenizer=None)
+    model: Any = SimpleNamespace(n_mels=bands)
     features = Recognizer(model, "cpu", 1)._features_of(Window(samples, 9.0, 1, "en"))
     whole = FeatureExtractor(feature_size=bands)(fit(samples, 9.0), padding=0)
     assert features.flags.c_contiguous
@@ -96,7 +86,7 @@ class FakeGpu:
 
     def load(self, _folder: str, **settings: Any) -> Any:
         self.loaded.append(settings)
-        return SimpleNamespace(model=SimpleNamespace(device=settings["device"], n_mels=80), hf_tokenizer=None)
+        return SimpleNamespace(device=settings["device"])
 
     def hear(self, recognizer: Recognizer, windows: Sequence[Window], _abandoned: object) -> None:
         assert recognizer.on_gpu
@@ -111,14 +101,14 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
     monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda device: {"float16", "float32"})
     monkeypatch.setattr("simplevoice.stt.cuda.open_cublas", lambda: None)
-    monkeypatch.setattr(whisper_model, "WhisperModel", fake.load)
+    monkeypatch.setattr(whisper_model, "Whisper", fake.load)
     monkeypatch.setattr(Recognizer, "hear", lambda *given: fake.hear(*given))
     return fake
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> str:
-    for name in ("model.bin", "tokenizer.json"):
+    for name in ("model.bin", "config.json"):
         (tmp_path / name).touch()
     return str(tmp_path)
 
@@ -128,7 +118,11 @@ def test_a_gpu_is_used_where_there_is_one(gpu: FakeGpu, weights: str, device: An
     recognizer = load(SttConfig(model=weights, device=device), ModelsConfig())
     assert (recognizer.device, recognizer.workers, recognizer.note) == ("cuda float16", CUDA_WORKERS, None)
     [settings] = gpu.loaded
-    assert (settings["device"], settings["compute_type"], settings["num_workers"]) == ("cuda", "float16", CUDA_WORKERS)
+    assert (settings["device"], settings["compute_type"], settings["inter_threads"]) == (
+        "cuda",
+        "float16",
+        CUDA_WORKERS,
+    )
 
 
 def test_the_arithmetic_and_the_processor_can_be_chosen(gpu: FakeGpu, weights: str) -> None:
