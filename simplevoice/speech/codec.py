@@ -7,7 +7,7 @@ without end: a compressed header or tag unpacks a thousandfold.
 
 import ctypes
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
 
@@ -113,28 +113,30 @@ def too_long(max_seconds: float) -> AudioError:
 
 
 def _decode_bounded(data: bytes, found: InputFormat, max_seconds: float) -> bytes:
-    plain = wav.read_plain(data) if found == "wav" else None
-    if plain is not None:
-        return _resample(plain, max_seconds)
-    source = _Source(data, budget_seconds=1 + max_seconds / _MIN_SPEED)
-    with _open(source, found) as container:
-        pcm = _resample(_frames(container), max_seconds)
-    if source.spent:
-        raise AudioError("decoding takes too long")
-    return pcm
-
-
-def _resample(frames: Iterable[av.AudioFrame], max_seconds: float) -> bytes:
+    if found == "wav" and (plain := wav.read_plain(data)):
+        return _resample_bounded(plain, max_seconds)
     resampler = Resampler(INPUT_SAMPLE_RATE)
     pcm = bytearray()
     length = 0
-    for frame in frames:
-        # Counted before resampling: a low rate in the header makes much out of little.
-        length += frame.samples * INPUT_SAMPLE_RATE // max(frame.sample_rate, 1)
-        if length > max_seconds * INPUT_SAMPLE_RATE:
-            raise too_long(max_seconds)
-        pcm += resampler.push(frame)
+    source = _Source(data, budget_seconds=1 + max_seconds / _MIN_SPEED)
+    with _open(source, found) as container:
+        for frame in _frames(container):
+            # Counted before resampling: a low rate in the header makes much out of little.
+            length += frame.samples * INPUT_SAMPLE_RATE // max(frame.sample_rate, 1)
+            if length > max_seconds * INPUT_SAMPLE_RATE:
+                raise too_long(max_seconds)
+            pcm += resampler.push(frame)
+    if source.spent:
+        raise AudioError("decoding takes too long")
     return bytes(pcm + resampler.flush())
+
+
+def _resample_bounded(plain: wav.Plain, max_seconds: float) -> bytes:
+    if plain.seconds > max_seconds:
+        raise too_long(max_seconds)
+    resampler = Resampler(INPUT_SAMPLE_RATE)
+    done = [resampler.push_pcm(piece, plain.sample_rate, plain.channels) for piece in plain.pieces()]
+    return b"".join([*done, resampler.flush()])
 
 
 def _open(source: "_Source", found: InputFormat) -> InputContainer:

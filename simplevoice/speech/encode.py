@@ -66,7 +66,7 @@ class SpeechEncoder:
         """
         if codec == "pcm16":
             self._splitter, self._decoder = FrameSplitter(), None
-            return self._sink.write(self._resampler.push(pcm_frame(data, sample_rate))) if data else b""
+            return self._sink.write(self._resampler.push_pcm(data, sample_rate)) if data else b""
         return b"".join(self._push_mp3(*frame) for frame in self._splitter.feed(data))
 
     def flush(self) -> bytes:

@@ -48,6 +48,12 @@ class Resampler:
             self._source, self._graph = source, _open(source, self._rate)
         return done + (frame.to_ndarray().tobytes() if self._graph is None else _run(self._graph, frame))
 
+    def push_pcm(self, pcm: bytes, sample_rate: int, channels: int = 1) -> bytes:
+        """Push interleaved s16le samples, whole ones. What has the right form already comes back untouched."""
+        if (sample_rate, channels) == (self._rate, 1):
+            return self.flush() + pcm
+        return self.push(pcm_frame(pcm, sample_rate, channels))
+
     def flush(self) -> bytes:
         """Return what the filter held back; the next frame starts afresh."""
         graph, self._graph, self._source = self._graph, None, None

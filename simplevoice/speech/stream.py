@@ -11,7 +11,7 @@ from simplevoice.errors import ClientError, ErrorCode
 from simplevoice.speech.codec import too_long
 from simplevoice.speech.ogg import OggDemuxer
 from simplevoice.speech.opus import OpusTrack, unsupported_stream
-from simplevoice.speech.resample import Resampler, pcm_frame
+from simplevoice.speech.resample import Resampler
 from simplevoice.speech.webm import WebmDemuxer
 from simplevoice.types import INPUT_SAMPLE_RATE, InputFormat
 
@@ -81,7 +81,7 @@ class _PcmDecoder(StreamDecoder):
         portion = self._sample_rate // 5 * 2 * self._channels
         for start in range(0, whole, portion):
             part = data[start : min(start + portion, whole)]
-            yield self._resampler.push(pcm_frame(part, self._sample_rate, self._channels))
+            yield self._resampler.push_pcm(part, self._sample_rate, self._channels)
 
     def finish(self) -> bytes:
         return self._resampler.flush()

@@ -2,15 +2,13 @@
 
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
-import av
-
-from simplevoice.speech.resample import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, pcm_frame
+from simplevoice.speech.resample import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _UNKNOWN_BYTES = 0xFFFFFFFF
 """What live encoders write as a size that they don't know yet."""
-_PIECE_SAMPLES = 16_000
 
 
 def wav_header(sample_rate: int, data_bytes: int | None) -> bytes:
@@ -22,7 +20,29 @@ def wav_header(sample_rate: int, data_bytes: int | None) -> bytes:
     )
 
 
-def read_plain(data: bytes) -> Iterator[av.AudioFrame] | None:
+class Plain(NamedTuple):
+    """Interleaved s16le samples, whole ones."""
+
+    pcm: memoryview
+    sample_rate: int
+    channels: int
+
+    @property
+    def seconds(self) -> float:
+        """How long they sound."""
+        return len(self.pcm) / self._bytes_a_second
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give them by the second."""
+        for start in range(0, len(self.pcm), self._bytes_a_second):
+            yield bytes(self.pcm[start : start + self._bytes_a_second])
+
+    @property
+    def _bytes_a_second(self) -> int:
+        return 2 * self.channels * self.sample_rate
+
+
+def read_plain(data: bytes) -> Plain | None:
     """Read the samples behind a header of 44 bytes, mono or stereo; None for a WAV of any other kind.
 
     libav reads them as well, but takes over a millisecond to open a file.
@@ -37,10 +57,4 @@ def read_plain(data: bytes) -> Iterator[av.AudioFrame] | None:
     pcm = memoryview(data)[_HEADER.size :]
     if size not in (0, _UNKNOWN_BYTES):
         pcm = pcm[:size]
-    return _frames(pcm[: len(pcm) - len(pcm) % block], rate, channels)
-
-
-def _frames(pcm: memoryview, rate: int, channels: int) -> Iterator[av.AudioFrame]:
-    step = _PIECE_SAMPLES * 2 * channels
-    for start in range(0, len(pcm), step):
-        yield pcm_frame(bytes(pcm[start : start + step]), rate, channels)
+    return Plain(pcm[: len(pcm) - len(pcm) % block], rate, channels)

@@ -51,6 +51,20 @@ def test_what_has_the_right_form_passes_through() -> None:
     assert resampler.flush() == b""
 
 
+def test_samples_of_the_right_form_need_no_frame() -> None:
+    resampler = Resampler(16_000)
+    pcm = tone(100, 16_000).raw_data
+    assert resampler.push_pcm(pcm, 16_000) is pcm
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16_000, 2), (24_000, 1), (48_000, 2)])
+def test_all_other_samples_are_pushed_as_frames(rate: int, channels: int) -> None:
+    pcm = tone(100, rate, channels).raw_data
+    resampler, same = Resampler(16_000), Resampler(16_000)
+    assert resampler.push_pcm(pcm, rate, channels) == same.push(pcm_frame(pcm, rate, channels))
+    assert resampler.push_pcm(pcm, 16_000) == same.flush() + pcm  # what was held back comes before
+
+
 def test_nothing_is_flushed_twice() -> None:
     resampler = Resampler(16_000)
     assert resampler.flush() == b""

@@ -14,9 +14,10 @@ MAX = 20.0
 
 
 def pcm_of(data: bytes) -> bytes:
-    frames = read_plain(data)
-    assert frames is not None
-    return b"".join(frame.to_ndarray().tobytes() for frame in frames)
+    plain = read_plain(data)
+    assert plain is not None
+    assert b"".join(plain.pieces()) == plain.pcm
+    return bytes(plain.pcm)
 
 
 class TestHeader:
@@ -38,6 +39,12 @@ class TestPlain:
 
     def test_what_is_behind_the_samples_is_none(self) -> None:
         assert pcm_of(wav_header(16_000, 4) + b"abcdLIST") == b"abcd"
+
+    def test_they_know_how_long_they_sound(self) -> None:
+        plain = read_plain(wav(tone(2500, 8_000, 2).raw_data, rate=8_000, channels=2))
+        assert plain is not None
+        assert plain.seconds == 2.5
+        assert [len(piece) for piece in plain.pieces()] == [32_000, 32_000, 16_000]
 
     @pytest.mark.parametrize("size", [None, 0, 400])
     def test_a_length_that_is_unknown_or_too_long_is_that_of_the_file(self, size: int | None) -> None:
