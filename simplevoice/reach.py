@@ -1,6 +1,5 @@
 """How a daemon is reached over HTTP, and what people are told when it is not."""
 
-import os
 import ssl
 from typing import Any
 
@@ -9,6 +8,7 @@ import msgspec
 
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.protocol import ErrorMessage
+from simplevoice.reasons import system_words
 
 
 def http_session(token: str | None, tls: ssl.SSLContext | None, **options: Any) -> aiohttp.ClientSession:
@@ -37,8 +37,7 @@ def _why_unreachable(url: str, error: Exception) -> str:
         case aiohttp.ClientConnectorSSLError():
             return f"{url} does not speak TLS as it should; try ws:// or another port"
         case aiohttp.ClientConnectorError():
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.os_error)
-            return f"no daemon answers at {url}: {reason}"
+            return f"no daemon answers at {url}: {system_words(error)}"
         case aiohttp.ClientResponseError(status=401):
             return "the daemon wants a valid token"
         case aiohttp.ClientResponseError(status=421):

@@ -1,7 +1,6 @@
 """What ``simplevoice check`` looks at for the engines: weights, servers, Edge and the local voices."""
 
 import asyncio
-import os
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from simplevoice.errors import ModelError, SpeechError, WeightsCorruptError
 from simplevoice.llm.llama_cpp import use_gpu
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore, best_llm
+from simplevoice.reasons import system_words
 from simplevoice.tts.edge import EdgeSpeaker
 from simplevoice.types import LANGUAGES, VOICE_TYPES
 
@@ -178,9 +178,7 @@ class _Models(msgspec.Struct):
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {HTTP_SECONDS:g} s"
-    if isinstance(error, aiohttp.ClientConnectorError) and (error.errno or 0) > 0:
-        return os.strerror(error.errno or 0)
-    return type(error).__name__
+    return system_words(error) if isinstance(error, OSError) else type(error).__name__
 
 
 async def check_edge(config: Config) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import click
 from rich.console import Console
@@ -66,14 +67,14 @@ def pull(settings: Settings, names: tuple[str, ...], for_tests: bool, everything
         raise click.UsageError("give names, --for-tests or --all, one of them")
     store = ModelStore(settings.config.models)
     failures: list[str] = []
-    with _progress() as follow:
+    with _progress() as (follow, tell):
         for name in names or _set_of(for_tests, everything):
             try:
                 store.ensure(name, follow(name))
             except ModelError as error:
                 failures.append(str(error))
         if not (names or for_tests or everything):
-            failures += _pull_llm(store, settings.config.llm, follow)
+            failures += _pull_llm(store, settings.config.llm, follow, tell)
     if failures:
         raise click.ClickException("\n".join(failures))
     click.echo(f"The weights are in {store.root}")
@@ -118,12 +119,14 @@ def _set_of(for_tests: bool, everything: bool) -> list[str]:
     return [model.name for model in CATALOG.values() if wanted(model)]
 
 
-def _pull_llm(store: ModelStore, config: LlmConfig, follow: Callable[[str], Report]) -> list[str]:
+def _pull_llm(
+    store: ModelStore, config: LlmConfig, follow: Callable[[str], Report], tell: Callable[[str], None]
+) -> list[str]:
     """Fetch the best language model that can be had; return the failure when none can."""
     from simplevoice.llm.llama_cpp import use_gpu  # llama.cpp takes longer to import than --help may take
 
     def say(name: str, error: ModelError) -> None:
-        click.echo(f"{name} is left out, a smaller model does: {error}", err=True)
+        tell(f"{name} is left out, a smaller model does: {error}")
 
     try:
         ensure_llm(store, gpu=config.gpu == "on" or use_gpu(config.gpu), follow=follow, on_failure=say)
@@ -133,11 +136,11 @@ def _pull_llm(store: ModelStore, config: LlmConfig, follow: Callable[[str], Repo
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], Report]]:
-    """Follow downloads on standard error: bars on a terminal, else a line for each quarter."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _lines
+def _progress() -> Iterator[tuple[Callable[[str], Report], Callable[[str], None]]]:
+    """Follow downloads on standard error, by bars on a terminal, else by lines; gives what follows, and what tells."""
+    errors = Console(stderr=True, highlight=False, markup=False)
+    if not errors.is_terminal:
+        yield _lines, partial(click.echo, err=True)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -146,13 +149,13 @@ def _progress() -> Iterator[Callable[[str], Report]]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bars:
+    with Progress(*columns, console=errors) as bars:
 
         def follow(name: str) -> Report:
             task = bars.add_task(name, total=None, visible=False)
             return lambda done, total: bars.update(task, completed=done, total=total or None, visible=done > 0)
 
-        yield follow
+        yield follow, errors.print  # above the bars, which would write over it
 
 
 def _lines(name: str) -> Report:

@@ -90,11 +90,16 @@ def _escape_json(_: WrappedLogger, __: str, line: Any) -> str:
 
 
 def _console(stream: TextIO) -> list[Processor]:
-    return [
-        _escape_values,
-        structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=_traceback, sort_keys=False),
-        mask,
-    ]
+    render = structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(), exception_formatter=_traceback, sort_keys=False, pad_event_to=0, pad_level=False
+    )
+    return [_escape_values, _time_of_day, render, mask]
+
+
+def _time_of_day(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Leave of the time what somebody needs who looks on: hours to seconds, as the clock of the machine has them."""
+    at = datetime.fromisoformat(event["timestamp"]).astimezone()
+    return {**event, "timestamp": f"{at:%H:%M:%S}"}
 
 
 def _escape_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

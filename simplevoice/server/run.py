@@ -1,7 +1,6 @@
 """Run the daemon until a signal ends it."""
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from typing import Any
@@ -12,6 +11,7 @@ from aiohttp import web
 from simplevoice import memory, systemd
 from simplevoice.config_sources import Settings
 from simplevoice.errors import SimpleVoiceError
+from simplevoice.reasons import system_words
 from simplevoice.server.app import start_service
 from simplevoice.server.drain import drain
 from simplevoice.server.event_loop import kind_of
@@ -63,9 +63,7 @@ async def _work(runner: web.AppRunner, signals: Signals, read_again: Callable[[]
     try:
         listeners = await listen(runner)
     except OSError as error:
-        # asyncio's own words name the address once more.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        log.error("cannot_listen", host=server.host, port=server.port, error=reason)
+        log.error("cannot_listen", host=server.host, port=server.port, error=system_words(error))
         return 1
     with closing(listeners):
         return await _converse(runner.app, signals, read_again, listeners)

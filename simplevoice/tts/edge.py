@@ -20,6 +20,7 @@ from edge_tts.exceptions import NoAudioReceived, SkewAdjustmentError, WebSocketE
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.engine import EngineHealth, EngineState
 from simplevoice.errors import ErrorCode, SpeechBrokenOffError, SpeechError
+from simplevoice.reasons import system_words
 from simplevoice.tts import PROBE_TEXT, Speaker, SpeechChunk, Voice, VoiceInfo, speakable
 from simplevoice.tts.connections import Connector, Spare
 from simplevoice.tts.progress import SAMPLE_RATE, Progress
@@ -211,7 +212,9 @@ class _Request:
             case NoAudioReceived():
                 code = ErrorCode.INVALID_PARAMETER if self._named else None
                 return SpeechError(f"Edge gave no audio for {self._communicate.tts_config.voice}", code=code)
-            case WebSocketError() | aiohttp.ClientError() | OSError():
+            case OSError():
+                return SpeechError(f"Edge can't be reached: {system_words(error)}")
+            case WebSocketError() | aiohttp.ClientError():
                 return SpeechError(f"Edge can't be reached: {type(error).__name__}")
             case _:
                 return SpeechError(f"Edge sent what edge-tts does not understand: {type(error).__name__}")

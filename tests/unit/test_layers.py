@@ -37,7 +37,7 @@ ROOMS = [
     {"config_sources"},
     {"config_table"},
     {"failover", "guard", "remote"},
-    {"config", "errors", "types", "engine", "breaker", "caller", "address", "cores", "shielded"},
+    {"config", "errors", "types", "engine", "breaker", "caller", "address", "cores", "shielded", "reasons"},
 ]
 VENDORS = {
     "faster_whisper": {"stt/whisper_model.py"},

@@ -39,7 +39,7 @@ def not_connected(error: OSError) -> aiohttp.ClientConnectorError:
         ),
         (
             not_connected(socket.gaierror(-2, "Name or service not known")),
-            f"no daemon answers at {URL}: [Errno -2] Name or service not known",
+            f"no daemon answers at {URL}: Name or service not known",
         ),
     ],
 )

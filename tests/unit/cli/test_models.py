@@ -1,6 +1,7 @@
 """``simplevoice models`` says what is here, fetches what is not, and ends with the right code."""
 
 import hashlib
+import io
 from pathlib import Path
 
 import pytest
@@ -208,7 +209,7 @@ class TestPath:
 
 class TestProgress:
     def test_off_a_terminal_is_a_line_for_each_quarter(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with module._progress() as follow:
+        with module._progress() as (follow, _):
             report = follow("whisper-base")
             for done in range(0, 101):
                 report(done * 1_000_000, 100_000_000)
@@ -217,9 +218,19 @@ class TestProgress:
         ]
 
     def test_of_an_unknown_size_is_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with module._progress() as follow:
+        with module._progress() as (follow, _):
             report = follow("piper-ar-male")
             report(0, 0)
             report(5_000_000, 0)
             report(50_000_000, 0)
         assert capsys.readouterr().err == "piper-ar-male: 5.0 MB of ?\n"
+
+    def test_what_is_told_on_a_terminal_stands_above_the_bars(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        terminal = io.StringIO()
+        monkeypatch.setattr(module, "Console", lambda **options: Console(**options, file=terminal, force_terminal=True))
+        with module._progress() as (_, tell):
+            tell("qwen3-0.6b is left out")
+        assert "qwen3-0.6b is left out\n" in terminal.getvalue()
+        assert capsys.readouterr().err == "", "the bars would write over it"

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +44,16 @@ def test_what_a_client_says_cannot_control_the_terminal(hostile: str, form: Lite
         assert told[2]["exception"][0]["exc_value"] == hostile
     else:
         assert not any(line.startswith("feed") for line in text.splitlines()[:2])
+
+
+def test_a_line_on_a_terminal_is_short() -> None:
+    stream = io.StringIO()
+    with logs.configure(LoggingConfig(format="console"), stream):
+        structlog.get_logger("simplevoice.models.store").info("weights_missing", model="qwen3-0.6b")
+    line = stream.getvalue().rstrip()
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d \[info\] weights_missing \[simplevoice\.models\.store\] model=qwen3-0\.6b", line
+    )
 
 
 def test_arabic_is_readable() -> None:
