@@ -85,11 +85,11 @@ class _Reader:
         assert setting.table is not None  # noqa: S101 - it is what is read here
         return setting.table(**values)
 
-    def unknown(self, what: str, name: str, known: Iterable[str], origin: str) -> None:
-        """Report a name that nothing has, with the nearest that something has."""
+    def unknown(self, what: str, name: str, known: Iterable[str], origin: str, prefix: str = "") -> None:
+        """Report a name that nothing has, with the nearest that something has; all stand behind the prefix."""
         near = difflib.get_close_matches(name, list(known), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        self.problems.append(f"{origin}: there is no {what} {name}{hint}")
+        hint = f"; did you mean {prefix}{near[0]}?" if near else ""
+        self.problems.append(f"{origin}: there is no {what} {prefix}{name}{hint}")
 
 
 def load(
@@ -150,13 +150,23 @@ def _unknown_section(reader: _Reader, name: str, origin: str) -> None:
         reader.unknown("section", name, SECTIONS, origin)
 
 
+def _unknown_setting(reader: _Reader, section: str, name: str, origin: str) -> None:
+    elsewhere = [setting.key for setting in SETTINGS.values() if setting.name == name]
+    if elsewhere:
+        meant = " or ".join(elsewhere)
+        reader.problems.append(f"{origin}: there is no setting {section}.{name}; did you mean {meant}?")
+    else:
+        here = [setting.name for setting in in_section(section)]
+        reader.unknown("setting", name, here, origin, f"{section}.")
+
+
 def _read_table(reader: _Reader, section: str, table: Mapping[str, object], origin: str) -> None:
     known = {setting.name: setting for setting in in_section(section)}
     for name, value in table.items():
         if name in known:
             reader.take(known[name], value, origin)
         else:
-            reader.unknown("setting", f"{section}.{name}", SETTINGS, origin)
+            _unknown_setting(reader, section, name, origin)
 
 
 def _read_environment(reader: _Reader, environ: Mapping[str, str]) -> None:

@@ -98,6 +98,17 @@ def test_every_problem_of_every_source_is_told(toml: Path) -> None:
     ]
 
 
+def test_a_setting_is_likened_to_those_of_its_section_unless_another_has_it(toml: Path) -> None:
+    toml.write_text('[limits]\nfoo = 1\nsesions = 1\nproxy = "p"\n[traces]\nendpiont = "e"\n[tts]\nmodel = "m"\n')
+    assert problems(toml) == [
+        f"{toml}: there is no setting limits.foo",
+        f"{toml}: there is no setting limits.sesions; did you mean limits.sessions?",
+        f"{toml}: there is no setting limits.proxy; did you mean tts.proxy?",
+        f"{toml}: there is no setting traces.endpiont; did you mean traces.endpoint?",
+        f"{toml}: there is no setting tts.model; did you mean stt.model or llm.model?",
+    ]
+
+
 def test_a_setting_outside_of_a_section_is_told_its_home(toml: Path) -> None:
     toml.write_text("port = 1\nserver = 2\n")
     assert problems(toml) == [
