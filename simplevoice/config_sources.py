@@ -176,7 +176,8 @@ def _read_environment(reader: _Reader, environ: Mapping[str, str]) -> None:
         if variable in known and environ[variable]:
             reader.take(known[variable], environ[variable], variable, text=True)
         elif variable.startswith(PREFIX) and variable not in {*known, *CLIENT_VARIABLES}:
-            reader.unknown("variable", variable, known, "environment")
+            names = [one.removeprefix(PREFIX) for one in known]
+            reader.unknown("variable", variable.removeprefix(PREFIX), names, "environment", PREFIX)
 
 
 def _read_credentials(reader: _Reader, folder: Path) -> None:

@@ -109,6 +109,10 @@ def test_a_setting_is_likened_to_those_of_its_section_unless_another_has_it(toml
     ]
 
 
+def test_a_variable_is_not_likened_to_those_that_share_its_beginning_alone() -> None:
+    assert problems(environ={"SIMPLEVOICE_FOO": "1"}) == ["environment: there is no variable SIMPLEVOICE_FOO"]
+
+
 def test_a_setting_outside_of_a_section_is_told_its_home(toml: Path) -> None:
     toml.write_text("port = 1\nserver = 2\n")
     assert problems(toml) == [
