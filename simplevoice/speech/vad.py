@@ -33,12 +33,10 @@ with the refresh it was, and the noise stayed below the threshold as before.
 
 
 class SpeechSpan(msgspec.Struct, frozen=True):
-    """A stretch of speech in an utterance, in ms from its start, with the probabilities (0-1) of its frames."""
+    """A stretch of speech in an utterance, in ms from its start."""
 
     start_ms: int
     end_ms: int
-    peak_probability: float
-    mean_probability: float
 
 
 class VoiceActivityModel:
@@ -112,12 +110,7 @@ class VoiceActivityModel:
         probabilities = [stream.probability(frame) for frame in padded.reshape(-1, FRAME_SAMPLES)]
         spans = _spans(probabilities, threshold, -(-min_silence_ms // FRAME_MS))
         return [
-            SpeechSpan(
-                start_ms=start * FRAME_MS,
-                end_ms=min(end * FRAME_MS, len(audio)),
-                peak_probability=max(probabilities[start:end]),
-                mean_probability=sum(probabilities[start:end]) / (end - start),
-            )
+            SpeechSpan(start * FRAME_MS, min(end * FRAME_MS, len(audio)))
             for start, end in spans
             if sum(p >= threshold for p in probabilities[start:end]) * FRAME_MS >= min_speech_ms
         ]

@@ -175,7 +175,7 @@ class FakeVoiceActivity(VoiceActivityModel):
     def speech_spans(
         self, audio: AudioSegment, *, threshold: float = 0.5, min_speech_ms: int = 96, min_silence_ms: int = 160
     ) -> list[SpeechSpan]:
-        return [SpeechSpan(0, len(audio), 1.0, 1.0)] if self.speaks else []
+        return [SpeechSpan(0, len(audio))] if self.speaks else []
 
     def stream(self) -> VoiceActivityStream:
         raise AssertionError("streams are heard by the real model")

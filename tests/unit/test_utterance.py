@@ -19,7 +19,7 @@ class Spans(FakeVoiceActivity):
     def speech_spans(
         self, audio: AudioSegment, *, threshold: float = 0.5, min_speech_ms: int = 96, min_silence_ms: int = 160
     ) -> list[SpeechSpan]:
-        return [SpeechSpan(start, end, 1.0, 1.0) for start, end in self._spans]
+        return [SpeechSpan(start, end) for start, end in self._spans]
 
 
 def test_a_recording_is_read() -> None:

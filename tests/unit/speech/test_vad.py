@@ -64,7 +64,6 @@ class TestUtterances:
         audio = heard(name)
         spans = model.speech_spans(audio)
         assert spans
-        assert all(0.9 < span.peak_probability <= 1 and span.mean_probability > 0.6 for span in spans)
         assert all(0 <= span.start_ms < span.end_ms <= len(audio) for span in spans)
         spoken = sum((audio[span.start_ms : span.end_ms] for span in spans), AudioSegment.empty())
         assert (samples(spoken) ** 2).sum() > 0.95 * (samples(audio) ** 2).sum()
