@@ -7,6 +7,7 @@ from playwright.sync_api import Browser
 
 from simplevoice.models.store import ModelStore
 from tests.browser.conftest import PLAIN_NAME, QUICK, TOKEN, Launch, visitor
+from tests.browser.gate import Gate
 from tests.browser.visitor import Visitor, site
 from tests.integration.daemon import Daemon
 
@@ -35,6 +36,26 @@ def test_page_waits_for_a_server_that_restarts_and_goes_on_with_the_session(tab:
         assert tab.answered(2)[0] == "Hello again"
         assert tab.turn(1).locator(".user bdi").inner_text() == "Hello"
         tab.page.close()
+
+
+def test_conversation_that_is_forgotten_while_the_server_is_away_is_forgotten_when_it_is_back(
+    tab: Visitor, daemon: Daemon
+) -> None:
+    gate = Gate(tab.page)
+    tab.visit(site(daemon))
+    tab.page.evaluate("""() => {
+      const send = WebSocket.prototype.send;
+      window.sent = [];
+      WebSocket.prototype.send = function (data) {
+        sent.push(JSON.parse(data).type);
+        send.call(this, data);
+      };
+    }""")
+    gate.close()
+    tab.connection("waiting")
+    tab.page.click("#fresh")
+    tab.connected()
+    assert tab.page.evaluate("sent") == ["reset_conversation"]
 
 
 def test_wrong_token_is_asked_for_again_and_the_right_one_lets_in(tab: Visitor, guarded: Daemon) -> None:

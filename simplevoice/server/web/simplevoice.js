@@ -80,6 +80,8 @@ export class SimpleVoice extends EventTarget {
     this.current = null;
     this.hearing = false;
     this.talking = false;
+    /** Whether the server still has to forget the conversation. */
+    this.resetting = false;
     /** What the last call of `talk` is known by, until it is taken back. */
     this.wanting = false;
     /** The first pieces of an utterance, until it is long enough to be one; null when they have been sent. */
@@ -193,12 +195,16 @@ export class SimpleVoice extends EventTarget {
     this.#refresh();
   }
 
-  /** Begin a new conversation. */
+  /** Begin a new conversation. A server that can't be reached now is told when it can, before anything else. */
   forget() {
     this.interrupt();
     this.turns.clear();
     this.current = null;
-    this.connection.send({ type: "reset_conversation" });
+    this.#reset();
+  }
+
+  #reset() {
+    this.resetting = !this.connection.send({ type: "reset_conversation" });
   }
 
   /** Make ready to play and to send; false when the server does not let this page in. */
@@ -231,6 +237,7 @@ export class SimpleVoice extends EventTarget {
   }
 
   #onStatus(detail) {
+    if (detail.status === "open" && this.resetting) this.#reset();
     if (detail.status === "open" && this.talking) this.#beginUtterance();
     if (detail.status === "waiting" || detail.status === "closed") this.#onLost(detail.status === "closed");
     this.#tell("connection", detail);
