@@ -41,7 +41,7 @@ async def test_wrong_usage_is_told_in_the_daemons_words() -> None:
 
 async def test_engines_that_do_not_load_are_told(tmp_path: Path) -> None:
     flags = {"models.dir": str(tmp_path), "models.offline": True}
-    with pytest.raises(click.ClickException, match=r"did not start: cannot_start: \S+ can't be had"):
+    with pytest.raises(click.ClickException, match=r"did not start: cannot_start: \S+ is not in "):
         async with own_daemon(load(flags=flags, environ={}, system_file=NOWHERE)):
             pass
 
