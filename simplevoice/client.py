@@ -78,7 +78,7 @@ class Conversation:
 
     @property
     def limits(self) -> protocol.ConnectionLimits:
-        """Tell the bounds that the daemon told."""
+        """The bounds that the daemon told of."""
         return self.established.config.limits
 
     async def send(self, message: protocol.ClientMessage | bytes) -> None:

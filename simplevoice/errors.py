@@ -10,7 +10,7 @@ SimpleVoiceError
 │   └── SpeechError
 │       └── SpeechBrokenOffError
 ├── TurnTimeoutError       a turn took longer than it may
-├── BusyError              a bound was reached: connections, waiting utterances
+├── BusyError              a bound was reached: waiting utterances, places of turns, calls of an engine
 ├── RateLimitedError       a client asks for too much in too short a time
 ├── ConnectionFailedError  no conversation with a daemon, or none any more: what simplevoice.client raises
 └── ModelError             weights can't be had, or aren't what they should be

@@ -33,8 +33,11 @@ from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat, Language
 from simplevoice.utterance import Recording, Speech, Typed, Utterance, cut_to_speech
 
 PIECES_AHEAD = 8
-UTTERANCES_AHEAD = 1
+"""Written, and waiting to be spoken."""
+SPOKEN_AHEAD = 1
+"""Pieces whose speech is begun, and waiting behind the one that is delivered."""
 CHUNKS_AHEAD = 64
+"""Of the speech of one piece, waiting to be delivered."""
 PCM_CHUNK_BYTES = OUTPUT_SAMPLE_RATE * 2 // 10
 """100 ms."""
 
@@ -149,7 +152,7 @@ class Pipeline:
         self._limits = limits
         self._emit = emit
         self._pieces: asyncio.Queue[Piece | EngineError | None] = asyncio.Queue(PIECES_AHEAD)
-        self._spoken: asyncio.Queue[_SpokenPiece | EngineError | None] = asyncio.Queue(UTTERANCES_AHEAD)
+        self._spoken: asyncio.Queue[_SpokenPiece | EngineError | None] = asyncio.Queue(SPOKEN_AHEAD)
         self._written: list[str] = []
         self._delivering = 0
         """The piece of the reply whose sound is encoded."""

@@ -225,7 +225,7 @@ class ConnectionEstablished(ServerMessage, frozen=True, tag="connection_establis
 
 
 class ProcessingStarted(ServerMessage, frozen=True, tag="processing_started"):
-    """The utterance was taken."""
+    """The turn begins."""
 
     turn_id: str
     message: str
@@ -240,7 +240,7 @@ class SpeechStart(ServerMessage, frozen=True, tag="speech_start"):
 
 
 class SpeechEnd(ServerMessage, frozen=True, tag="speech_end"):
-    """The speech that began is over, ``offset_ms`` into the stream."""
+    """The user's turn is over; its speech ended ``offset_ms`` into the stream."""
 
     message: str
     offset_ms: int
@@ -261,7 +261,7 @@ class VadUpdate(ServerMessage, frozen=True, tag="vad_update"):
 
 
 class TurnProcessingStarted(ServerMessage, frozen=True, tag="turn_processing_started"):
-    """The turn is over and is being answered."""
+    """The same in ``server_vad``: the user has finished, and is being answered."""
 
     turn_id: str
     message: str
@@ -356,7 +356,7 @@ class ErrorMessage(ServerMessage, frozen=True, tag="error"):
 
 
 class GoingAway(ServerMessage, frozen=True, tag="going_away"):
-    """The daemon stops: finish, then reconnect."""
+    """The daemon stops, or the time of this connection is over: finish, then reconnect."""
 
     deadline_seconds: float
 

@@ -206,5 +206,5 @@ class ConnectionRegistry:
             del self._connections[connection.id]
 
     def snapshot(self) -> list[ConnectionSnapshot]:
-        """Tell the status about everybody, oldest first."""
+        """Tell the status about everybody."""
         return [connection.snapshot() for connection in self]

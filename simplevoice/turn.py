@@ -98,7 +98,7 @@ class Turn:
             self._begin(self._context.turnstile.ask())
 
     def start_ahead(self) -> bool:
-        """Set to work what may become a turn, unless others need the place."""
+        """Set to work what may become a turn; False when others need the place."""
         place = self._context.turnstile.ask_ahead()
         if place is not None:
             self._begin(place)
@@ -179,9 +179,9 @@ class Turn:
     async def interrupt(self, reason: InterruptReason | None, played_ms: float | None = None) -> None:
         """Stop working and speaking, tell the client, and let the history hold only what was heard.
 
-        Without a reason nobody is told. The work may take a while to end: ``wait`` for it. What the client knows to
-        be over, and of which it plays nothing, is not interrupted. What was interrupted already stays so, but
-        ``played_ms`` then takes the place of what was estimated.
+        Without a reason nobody is told. The work may take a while to end: ``wait`` for it. A turn that was concluded
+        without any sound can't be interrupted any more. Nor can one that was interrupted before, but ``played_ms``
+        then corrects an estimate of what was heard.
         """
         if self._interrupted:
             if played_ms is not None and self._estimated and self._exchange is not None:

@@ -67,7 +67,7 @@ class TurnQueue:
         return [turn for turn in (self._last, *self._turns) if turn is not None and turn.id == turn_id]
 
     def prepare(self, turn: Turn) -> bool:
-        """Begin to work on what may be a turn, unless others need the place."""
+        """Begin to work on what may be a turn; False when others need the place."""
         if not turn.start_ahead():
             return False
         self._prepared = turn
