@@ -1,20 +1,16 @@
 """Piper: neural voices on this machine, from the model store. piper-tts is imported when the first voice is opened."""
 
 import asyncio
-import json
-import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.util import find_spec
-from pathlib import Path
-
-import onnxruntime
 
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.engine import EngineHealth
 from simplevoice.errors import SpeechError
 from simplevoice.models.store import ModelStore
 from simplevoice.tts import Speaker, SpeechChunk, Voice, VoiceInfo, pace, speakable
+from simplevoice.tts.piper_voice import PiperVoice
 from simplevoice.types import Language, VoiceType
 
 VOICES: dict[tuple[Language, VoiceType], str] = {
@@ -24,9 +20,8 @@ VOICES: dict[tuple[Language, VoiceType], str] = {
 }
 """Names of the catalogue. It has no female Arabic voice: nobody published one."""
 
-THREADS_OF_A_SENTENCE = 1
-"""On two cores a second one makes a short clause 15 % faster, takes twice the processor time for it, and makes two
-sentences at once slower."""
+LANGUAGES = {name: language for (language, _), name in VOICES.items()}
+
 SENTENCES_AT_ONCE = 2
 
 
@@ -43,7 +38,7 @@ class PiperSpeaker(Speaker):
         self._rate = config.rate
         self._store = ModelStore(models)
         self._present: frozenset[str] = frozenset()
-        self._opened: dict[str, _OpenVoice] = {}
+        self._opened: dict[str, PiperVoice] = {}
         self._opening = asyncio.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
@@ -99,19 +94,19 @@ class PiperSpeaker(Speaker):
             raise SpeechError(f"piper has no {voice.voice_type} voice for {voice.language} here")
         threads = self._threads
         opened = await self._open(VOICES[voice.language, voice.voice_type])
-        sentences = opened.speak(text, pace(voice.rate or self._rate))
-        while (data := await _next(sentences, threads)) is not None:
+        pieces = opened.speak(text, pace(voice.rate or self._rate))
+        while (data := await _next(pieces, threads)) is not None:
             yield SpeechChunk(data, "pcm16", opened.sample_rate, self.name)
 
-    async def _open(self, name: str) -> "_OpenVoice":
+    async def _open(self, name: str) -> PiperVoice:
         async with self._opening:
             if name not in self._opened:
                 self._opened[name] = await asyncio.to_thread(self._load_voice, name)
             return self._opened[name]
 
-    def _load_voice(self, name: str) -> "_OpenVoice":
+    def _load_voice(self, name: str) -> PiperVoice:
         try:
-            return _OpenVoice(next(self._store.path(name).glob("*.onnx")))
+            return PiperVoice(next(self._store.path(name).glob("*.onnx")), LANGUAGES[name])
         except Exception as error:
             raise SpeechError(f"piper can't open {name}: {error}") from error
 
@@ -119,35 +114,9 @@ class PiperSpeaker(Speaker):
         return frozenset(name for name in VOICES.values() if self._store.present(name))
 
 
-class _OpenVoice:
-    """A voice in memory. Its methods block."""
-
-    def __init__(self, model: Path) -> None:
-        # Here and not above: it is an extra, and a list of voices need not wait for it.
-        from piper import PiperConfig, PiperVoice
-
-        # It logs the text that it speaks.
-        logging.getLogger("piper").setLevel(logging.INFO)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS_OF_A_SENTENCE
-        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        config = PiperConfig.from_dict(json.loads(model.with_suffix(".onnx.json").read_text()))
-        self._voice = PiperVoice(session, config)
-        self.sample_rate = config.sample_rate
-
-    def speak(self, text: str, factor: float) -> Iterator[bytes]:
-        """Yield the samples of one sentence after another, each made when it is asked for."""
-        from piper import SynthesisConfig
-
-        how = SynthesisConfig(length_scale=self._voice.config.length_scale / factor)
-        # Two brackets would begin phonemes in place of text.
-        for sentence in self._voice.synthesize(text.replace("[[", "[ ["), how):
-            yield sentence.audio_int16_bytes
-
-
-async def _next(sentences: Iterator[bytes], threads: ThreadPoolExecutor) -> bytes | None:
+async def _next(pieces: Iterator[bytes], threads: ThreadPoolExecutor) -> bytes | None:
     try:
-        return await asyncio.get_running_loop().run_in_executor(threads, next, sentences, None)
+        return await asyncio.get_running_loop().run_in_executor(threads, next, pieces, None)
     except Exception as error:
         raise SpeechError(f"piper failed: {error}") from error
 

@@ -43,7 +43,7 @@ VENDORS = {
     "faster_whisper": {"stt/whisper_model.py"},
     "ctranslate2": {"stt/whisper_model.py", "stt/cuda.py"},
     "edge_tts": {"tts/edge.py"},
-    "piper": {"tts/piper.py"},
+    "piper": {"tts/piper_voice.py"},
     "espeakng_loader": {"tts/espeak.py"},
     "xllamacpp": {"llm/llama_cpp.py"},
     "opentelemetry": {"server/otlp.py"},
