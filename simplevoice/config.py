@@ -236,7 +236,7 @@ class EndpointingConfig(Section, frozen=True):
         int, Meta(description="Shorter speech, such as a cough, starts no turn.", ge=32, le=2000)
     ] = 250
     pre_roll_ms: Annotated[int, Meta(description="Sound kept from before the speech began.", ge=0, le=1000)] = 300
-    tentative_ms: Annotated[int, Meta(description="Silence after which a turn may be over.", ge=64, le=1000)] = 200
+    tentative_ms: Annotated[int, Meta(description="Silence after which a turn may be over.", ge=64, le=1000)] = 160
     resume_ms: Annotated[
         int, Meta(description="Speech after a tentative end that goes on with the turn.", ge=32, le=500)
     ] = 96

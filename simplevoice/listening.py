@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from pydub import AudioSegment
@@ -10,9 +10,8 @@ from pydub import AudioSegment
 from simplevoice.config import TurnsConfig
 from simplevoice.errors import AudioError, ErrorCode
 from simplevoice.pipeline import Engines
-from simplevoice.speech.endpointing import SpeechPaused, SpeechResumed, SpeechStarted, TentativeEnd, TurnEnded
+from simplevoice.speech.endpointing import SpeechResumed, SpeechStarted, TentativeEnd, TurnEnded
 from simplevoice.speech.evidence import judge
-from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.stream import StreamDecoder
 from simplevoice.speech.turn_detector import Activity, Detection, TurnDetector
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
@@ -155,7 +154,6 @@ class DetectedStream(AudioStream):
             expects_evidence=config.early_transcription or self._smart_turn is not None,
         )
         self._prepared: PreparedTurn | None = None
-        self._sound: asyncio.Task[float | None] | None = None
         self._evidence: asyncio.Task[None] | None = None
         self._handling = asyncio.Lock()
         self._closed = False
@@ -170,7 +168,6 @@ class DetectedStream(AudioStream):
 
     async def _drop_work(self) -> None:
         await self._drop_evidence()
-        await _drop(self._sound)
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
             await prepared.cancel()
@@ -196,9 +193,6 @@ class DetectedStream(AudioStream):
             match event:
                 case SpeechStarted():
                     await self._taker.speech_started(event.offset_ms)
-                case SpeechPaused() if audio is not None and self._smart_turn is not None:
-                    await _drop(self._sound)
-                    self._sound = asyncio.create_task(_sounds_finished(self._smart_turn, audio), name="turn sound")
                 case TentativeEnd() if audio is not None:
                     self._look_ahead(event.generation, audio)
                 case SpeechResumed():
@@ -210,17 +204,25 @@ class DetectedStream(AudioStream):
         """Transcribe what may be the whole turn, and gather evidence whether it is."""
         if self._config.early_transcription:
             self._prepared = self._taker.prepare(audio, self._detector.activity.silence_duration_ms)
-        evidence = self._gather_evidence(generation, self._sound, self._prepared)
+        evidence = self._gather_evidence(generation, audio, self._prepared)
         self._evidence = asyncio.create_task(evidence, name="turn evidence")
 
-    async def _gather_evidence(
-        self, generation: int, sound: asyncio.Task[float | None] | None, prepared: PreparedTurn | None
-    ) -> None:
-        """Weigh how the speech sounded, which was begun when it paused, and what was said."""
-        probability = await sound if sound is not None else None
+    async def _gather_evidence(self, generation: int, audio: AudioSegment, prepared: PreparedTurn | None) -> None:
+        """Weigh what was said, and how it sounded: asked at once, one would only take the processors from the other."""
         text = await prepared.transcript() if prepared is not None else None
+        probability = await self._sounds_finished(self._detector.with_silence(audio))
         async with self._handling:
             await self._handle(self._detector.evidence(generation, judge(text, probability, self._taker.language)))
+
+    async def _sounds_finished(self, audio: AudioSegment) -> float | None:
+        if self._smart_turn is None:
+            return None
+        try:
+            return await asyncio.to_thread(self._smart_turn.probability, audio)
+        except Exception:
+            # Without this evidence the turn ends by its words or by silence; it must end.
+            log.exception("smart_turn_failed")
+            return None
 
     async def _turn_over(self, event: TurnEnded, audio: AudioSegment) -> None:
         await self._drop_evidence()
@@ -235,16 +237,7 @@ class DetectedStream(AudioStream):
             await _drop(evidence)
 
 
-async def _sounds_finished(smart_turn: SmartTurnModel, audio: AudioSegment) -> float | None:
-    try:
-        return await asyncio.to_thread(smart_turn.probability, audio)
-    except Exception:
-        # Without this evidence the turn ends by its words or by silence; it must end.
-        log.exception("smart_turn_failed")
-        return None
-
-
-async def _drop(task: asyncio.Task[Any] | None) -> None:
+async def _drop(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()
         await asyncio.wait([task])

@@ -20,7 +20,7 @@ from simplevoice.cli.output import console
 from simplevoice.config import Config, EndpointingConfig
 from simplevoice.errors import TranscriptionError
 from simplevoice.models.store import ModelStore
-from simplevoice.speech.endpointing import SpeechPaused, TentativeEnd, TurnEnded, Verdict
+from simplevoice.speech.endpointing import TentativeEnd, TurnEnded, Verdict
 from simplevoice.speech.evidence import judge
 from simplevoice.speech.smart_turn import SmartTurnModel
 from simplevoice.speech.turn_detector import FRAME_BYTES, TurnDetector
@@ -143,19 +143,18 @@ async def play(
     silence = bytes((config.max_silence_ms + config.silence_ms + 2 * config.tentative_ms) * BYTES_PER_MS)
     stream = clip.pcm + silence
     ends: list[TurnEnded] = []
-    sound: tuple[float | None, float] = (None, 0.0)  # Smart Turn's probability, and when it is known
     coming: tuple[float, int, Verdict] | None = None
     for start in range(0, len(stream), FRAME_BYTES):
         detections = detector.feed(stream[start : start + FRAME_BYTES])
         now_ms = start // BYTES_PER_MS + FRAME_MS
         for event, audio in detections:
-            if isinstance(event, SpeechPaused) and audio is not None and rule.sound:
-                probability, took_ms = await witnesses.sound(audio)
-                sound = probability, now_ms + took_ms
             if isinstance(event, TentativeEnd) and audio is not None:
-                text, took_ms = await witnesses.words(audio, clip.language) if rule.words else (None, 0.0)
-                known_ms = max(sound[1], now_ms + took_ms)
-                coming = known_ms, event.generation, judge(text, sound[0], clip.language)
+                # One after the other, as the daemon asks them.
+                text, reading_ms = await witnesses.words(audio, clip.language) if rule.words else (None, 0.0)
+                asked = witnesses.sound(detector.with_silence(audio)) if rule.sound else None
+                probability, listening_ms = await asked if asked else (None, 0.0)
+                known_ms = now_ms + reading_ms + listening_ms
+                coming = known_ms, event.generation, judge(text, probability, clip.language)
         if coming is not None and now_ms >= coming[0]:
             detections += detector.evidence(*coming[1:])
             coming = None

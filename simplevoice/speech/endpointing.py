@@ -20,9 +20,6 @@ within 35 dB of the loudest. The bound is shorter by it, and so holds from the l
 TYPICAL_VAD_LAG_MS = 96
 """The tentative end is earlier by this, and so comes about as long after the last sound as it is set to."""
 
-PAUSE_FRAMES = 2
-"""Frames without speech that may be the beginning of a pause."""
-
 GAP_FRAMES = 3
 """Frames without speech that the beginning of a turn may hold: the closure of a plosive lasts under 100 ms."""
 
@@ -47,12 +44,6 @@ _REASONS: dict[Verdict | None, EndReason] = {
 
 class SpeechStarted(msgspec.Struct, frozen=True):
     """A turn begins: there was enough speech, from ``offset_ms`` on."""
-
-    offset_ms: int
-
-
-class SpeechPaused(msgspec.Struct, frozen=True):
-    """Speech stopped at ``offset_ms``, perhaps for a tentative end: the time to listen to how it sounded."""
 
     offset_ms: int
 
@@ -84,7 +75,7 @@ class TurnEnded(msgspec.Struct, frozen=True):
     reason: EndReason
 
 
-Event = SpeechStarted | SpeechPaused | TentativeEnd | SpeechResumed | TurnEnded
+Event = SpeechStarted | TentativeEnd | SpeechResumed | TurnEnded
 
 
 class Endpointer:
@@ -189,15 +180,12 @@ class Endpointer:
     def _look_for_pause(self) -> list[Event]:
         if self._voiced:
             self._last_speech = self._frames - 1
-        events: list[Event] = []
-        if self._silence == min(PAUSE_FRAMES, self._tentative):
-            events.append(SpeechPaused(self.end_frame * FRAME_MS))
         if self._silence < self._tentative:
-            return events
+            return []
         self._state, self._run = "pause", 0
         self._generation += 1
         self._verdict = self._first_verdict
-        return [*events, TentativeEnd(self._generation, self.end_frame * FRAME_MS), *self._end_if_due()]
+        return [TentativeEnd(self._generation, self.end_frame * FRAME_MS), *self._end_if_due()]
 
     def _look_for_end(self) -> list[Event]:
         self._run = self._run + 1 if self._voiced else 0

@@ -11,7 +11,6 @@ from simplevoice.config import EndpointingConfig
 from simplevoice.speech.endpointing import (
     Endpointer,
     Event,
-    SpeechPaused,
     SpeechResumed,
     SpeechStarted,
     TurnEnded,
@@ -26,9 +25,7 @@ TAIL_FRAMES = 7
 
 
 class Detection(NamedTuple):
-    """An event and, for SpeechPaused, TentativeEnd and TurnEnded, the utterance: 16 kHz mono 16-bit, with its pre-roll.
-
-    That of a SpeechPaused has silence at its end for what was not heard yet.
+    """An event and, for TentativeEnd and TurnEnded, the utterance: 16 kHz mono 16-bit, with its pre-roll.
 
     The utterance of a TurnEnded is, sample for sample, that of the TentativeEnd of its generation.
     """
@@ -108,6 +105,11 @@ class TurnDetector:
         """Take what is known of a tentative end; one that is no longer the latest is ignored."""
         return self._with_audio(self._endpointer.evidence(generation, verdict))
 
+    def with_silence(self, audio: AudioSegment) -> AudioSegment:
+        """Give the utterance of a tentative end with as much silence behind it as Smart Turn expects."""
+        missing_ms = (TAIL_FRAMES - self._tail) * FRAME_MS
+        return audio + AudioSegment.silent(missing_ms, frame_rate=INPUT_SAMPLE_RATE)
+
     def flush(self) -> list[Detection]:
         """End the turn now, where one is on: the stream ended, or the client says so."""
         rest = self.feed(bytes(-len(self._audio) % FRAME_BYTES))
@@ -125,8 +127,6 @@ class TurnDetector:
             return None
         end = min(frame + self._tail, self._heard)
         audio = self._audio[self._offset(self._begin) : self._offset(end)]
-        if isinstance(event, SpeechPaused):
-            audio += bytes((frame + TAIL_FRAMES - end) * FRAME_BYTES)
         if isinstance(event, TurnEnded):
             self._begin, self._spent = None, end
         return AudioSegment(bytes(audio), sample_width=2, frame_rate=INPUT_SAMPLE_RATE, channels=1)

@@ -3,10 +3,10 @@ from matplotlib.figure import Figure
 from tests.benchmarks.turn import Profile, draw, stages
 from tests.benchmarks.watch import Span
 
-FOR_A_PAUSE = [Span("Smart Turn", -2000, -1950), Span("Whisper", -1900, -1700), Span("llama", -1700, -1600)]
+FOR_A_PAUSE = [Span("Whisper", -1900, -1700), Span("Smart Turn", -1700, -1650), Span("llama", -1700, -1600)]
 FOR_THE_ANSWER = [
-    Span("Smart Turn", 70, 130),
     Span("Whisper", 110, 300),
+    Span("Smart Turn", 302, 350),
     Span("llama", 301, 360),
     Span("Piper", 400, 450),
     Span("encoding", 451, 453),
@@ -20,8 +20,8 @@ def test_the_stages_are_those_of_the_answer() -> None:
     found = stages([*FOR_A_PAUSE, *FOR_THE_ANSWER, *AFTERWARDS], endpoint_ms=500, answer_ms=505)
     assert list(found.values()) == [
         (0, 500),
-        (70, 130),
         (110, 300),
+        (302, 350),
         (301, 360),
         (360, 400),
         (400, 450),

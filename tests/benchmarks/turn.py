@@ -50,16 +50,15 @@ def stages(spans: Iterable[Span], endpoint_ms: float, answer_ms: float) -> Stage
     """Pick the work that led to the answer; what was begun for a pause that was no end is left out. Spans are in ms."""
     done = [span for span in spans if span.began < answer_ms]
     heard = max((span for span in done if span.name == "Whisper"), key=lambda span: span.began)
-    sound = max((s for s in done if s.name == "Smart Turn" and s.began < heard.began), key=lambda span: span.began)
-    # The reply is written behind the transcript.
-    word, speech, encoded = (
+    # All else is done behind the transcript.
+    sound, word, speech, encoded = (
         min((s for s in done if s.name == name and s.began >= heard.ended - 1), key=lambda span: span.began)
-        for name in ("llama", "Piper", "encoding")
+        for name in ("Smart Turn", "llama", "Piper", "encoding")
     )
     return {
         "the pause, until the turn is over": (0, endpoint_ms),
-        "Smart Turn: how it sounded": (sound.began, sound.ended),
         "Whisper: the words": (heard.began, heard.ended),
+        "Smart Turn: how it sounded": (sound.began, sound.ended),
         "llama: first word": (word.began, word.ended),
         "llama: first clause": (word.ended, speech.began),
         "Piper: its sound": (speech.began, speech.ended),

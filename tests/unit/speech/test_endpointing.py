@@ -12,7 +12,6 @@ from simplevoice.speech.endpointing import (
     VAD_LAG_MS,
     Endpointer,
     Event,
-    SpeechPaused,
     SpeechResumed,
     SpeechStarted,
     TentativeEnd,
@@ -23,7 +22,7 @@ from simplevoice.speech.endpointing import (
 FRAME_MS = 32
 CONFIG = EndpointingConfig()
 MIN_SPEECH = 8  # frames: 250 ms rounded up
-TENTATIVE = 4  # 200 ms less Silero's lag, rounded up
+TENTATIVE = 2  # 160 ms less Silero's lag, rounded up
 SILENCE = 16  # 500 ms rounded up
 BOUND = 32  # 1200 ms less Silero's lag, rounded down
 RESUME = 3
@@ -32,11 +31,6 @@ YES, NO = 0.9, 0.1
 
 
 def hear(endpointer: Endpointer, *runs: tuple[float, int]) -> list[Event]:
-    """Feed runs of (probability, frames); beginnings of pauses have tests of their own."""
-    return [event for event in hear_all(endpointer, *runs) if not isinstance(event, SpeechPaused)]
-
-
-def hear_all(endpointer: Endpointer, *runs: tuple[float, int]) -> list[Event]:
     """Feed runs of (probability, frames)."""
     return [event for p, frames in runs for _ in range(frames) for event in endpointer.frame(p)]
 
@@ -72,15 +66,9 @@ def test_speech_goes_on_below_the_threshold_at_which_it_begins() -> None:
     assert hear(endpointer, (0.34, TENTATIVE)) == [TentativeEnd(1, 208 * FRAME_MS)]
 
 
-def test_every_pause_is_told_when_it_begins_whether_or_not_it_becomes_an_end() -> None:
-    endpointer = Endpointer(CONFIG)
-    events = hear_all(endpointer, (YES, 10), (NO, 2), (YES, 5), (NO, TENTATIVE))
-    assert events == [SpeechStarted(0), SpeechPaused(320), SpeechPaused(17 * FRAME_MS), TentativeEnd(1, 17 * FRAME_MS)]
-
-
-def test_the_shortest_tentative_end_comes_with_its_pause() -> None:
+def test_the_shortest_tentative_end_is_a_frame() -> None:
     endpointer = Endpointer(EndpointingConfig(tentative_ms=64))
-    assert hear_all(endpointer, (YES, 10), (NO, 1)) == [SpeechStarted(0), SpeechPaused(320), TentativeEnd(1, 320)]
+    assert hear(endpointer, (YES, 10), (NO, 1)) == [SpeechStarted(0), TentativeEnd(1, 320)]
 
 
 def test_finished_ends_at_once() -> None:
@@ -185,8 +173,8 @@ def test_the_longest_turn_is_cut_in_speech() -> None:
 def test_flush_ends_a_turn_and_nothing_else() -> None:
     endpointer = Endpointer(CONFIG)
     assert endpointer.flush() == []
-    hear(endpointer, (YES, 10), (NO, 2))
-    assert endpointer.flush() == [TurnEnded(None, 320, 64, "flush")]
+    hear(endpointer, (YES, 10), (NO, 1))
+    assert endpointer.flush() == [TurnEnded(None, 320, 32, "flush")]
     assert endpointer.flush() == []
     endpointer = paused()
     assert endpointer.flush() == [TurnEnded(1, 320, TENTATIVE * FRAME_MS, "flush")]
