@@ -11,13 +11,14 @@ from pydub import AudioSegment
 
 from simplevoice import messages
 from simplevoice.config import Config
+from simplevoice.engines import Lender
 from simplevoice.errors import BusyError, RateLimitedError, SimpleVoiceError
 from simplevoice.history import History
 from simplevoice.listening import PreparedTurn
 from simplevoice.microphone import Microphone
 from simplevoice.notices import error_message
 from simplevoice.observation import Observation
-from simplevoice.pipeline import Lender, TurnRequest
+from simplevoice.pipeline import TurnRequest
 from simplevoice.protocol import (
     AnyClientMessage,
     AudioEnd,

@@ -8,8 +8,8 @@ import structlog
 from pydub import AudioSegment
 
 from simplevoice.config import TurnsConfig
+from simplevoice.engines import Engines
 from simplevoice.errors import AudioError, ErrorCode
-from simplevoice.pipeline import Engines
 from simplevoice.speech.endpointing import SpeechResumed, SpeechStarted, TentativeEnd, TurnEnded
 from simplevoice.speech.evidence import judge
 from simplevoice.speech.stream import StreamDecoder

@@ -3,9 +3,9 @@
 from msgspec import UNSET
 
 from simplevoice.config import Config
+from simplevoice.engines import Lender
 from simplevoice.errors import AudioError, ClientError, ErrorCode, SimpleVoiceError
 from simplevoice.listening import AudioStream, DetectedStream, PushToTalkStream, TurnTaker
-from simplevoice.pipeline import Lender
 from simplevoice.protocol import AudioStart
 from simplevoice.speech.codec import sniff
 from simplevoice.speech.stream import StreamDecoder, begins_stream, open_stream

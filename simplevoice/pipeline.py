@@ -9,26 +9,23 @@ the coroutine ends them all, at any point, before it returns.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing
-from typing import Protocol, TypeVar
+from contextlib import aclosing
+from typing import TypeVar
 
 import msgspec
 from pydub import AudioSegment
 
 from simplevoice.config import LimitsConfig
+from simplevoice.engines import Engines, Lender
 from simplevoice.errors import EngineError, ReplyError, SpeechError
 from simplevoice.history import History
-from simplevoice.llm import LanguageModel
 from simplevoice.llm.prompts import build_messages
 from simplevoice.observation import Progress
 from simplevoice.protocol import GuidanceReason
 from simplevoice.speech.encode import SpeechEncoder
 from simplevoice.speech.sentences import ReplyCutter
-from simplevoice.speech.smart_turn import SmartTurnModel
-from simplevoice.speech.vad import VoiceActivityModel
-from simplevoice.stt import Transcriber
 from simplevoice.stt.judge import verdict
-from simplevoice.tts import Speaker, SpeechChunk, Voice
+from simplevoice.tts import SpeechChunk, Voice
 from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat, Language
 from simplevoice.utterance import Recording, Speech, Typed, Utterance, cut_to_speech
 
@@ -105,29 +102,6 @@ class Finished(msgspec.Struct, frozen=True):
 
 Event = Decoded | Heard | NotHeard | Piece | Audio | Finished
 Emit = Callable[[Event], Awaitable[None]]
-
-
-class Engines(msgspec.Struct, frozen=True):
-    """What a turn works with, shared by all turns."""
-
-    transcriber: Transcriber
-    model: LanguageModel
-    speaker: Speaker
-    voice_activity: VoiceActivityModel
-    smart_turn: SmartTurnModel | None = None
-    instructions: str | None = None
-    """The operator's system prompt, which belongs to the model."""
-
-
-class Lender(Protocol):
-    """Who has the engines, and may replace them: a turn works to its end with those that it was lent."""
-
-    @property
-    def engines(self) -> Engines:
-        """What the next turn gets."""
-
-    def lend(self) -> AbstractContextManager[Engines]:
-        """Lend the engines for one turn."""
 
 
 class _SpokenPiece:

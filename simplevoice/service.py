@@ -5,26 +5,23 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import structlog
-from pydub import AudioSegment
 
 from simplevoice import llm, memory, stt, tts
 from simplevoice.config import Config, LimitsConfig
 from simplevoice.engine import Engine, EngineHealth
-from simplevoice.errors import EngineError, ModelError, SimpleVoiceError
+from simplevoice.engines import Ears, Engines, Lender
+from simplevoice.errors import EngineError, SimpleVoiceError
+from simplevoice.importing import ONE_AT_A_TIME
 from simplevoice.lending import Lending
 from simplevoice.llm import LanguageModel
 from simplevoice.models.fetching import Fetching
-from simplevoice.models.store import ModelStore
 from simplevoice.observation import Observation, log_turn
 from simplevoice.performance import Performance
-from simplevoice.pipeline import Engines, Lender
 from simplevoice.shielded import to_its_end
-from simplevoice.speech.smart_turn import SmartTurnModel
-from simplevoice.speech.vad import VoiceActivityModel
 from simplevoice.stt import Transcriber
 from simplevoice.tts import Speaker
 from simplevoice.turnstile import Turnstile, places_of
@@ -51,13 +48,6 @@ class ServiceHealth(msgspec.Struct, frozen=True):
     def good(self) -> bool:
         """Whether everything works as configured."""
         return all(getattr(self, f).state == "ready" for f in self.__struct_fields__)
-
-
-class Ears(NamedTuple):
-    """The small models that listen before the recognizer does."""
-
-    voice_activity: VoiceActivityModel
-    smart_turn: SmartTurnModel | None
 
 
 class SimpleVoiceService:
@@ -309,21 +299,13 @@ def create_service(config: Config) -> SimpleVoiceService:
         stt.create(config.stt, config.models),
         llm.create(config.llm, config.models),
         tts.create(config.tts, config.voices, config.models),
-        lambda: open_ears(config),
+        lambda: _import_ears()(config),
         config.llm.instructions,
     )
 
 
-def open_ears(config: Config) -> Ears:
-    """Load the small models. Blocks. Raises ModelError; without Smart Turn it goes on."""
-    store = ModelStore(config.models)
-    voice_activity = VoiceActivityModel(store.ensure("silero-vad") / "silero_vad.onnx")
-    # The first frame is the slowest: onnxruntime sets itself up.
-    voice_activity.speech_spans(AudioSegment.silent(100, frame_rate=16_000))
-    if not config.turns.smart_turn:
-        return Ears(voice_activity, None)
-    try:
-        return Ears(voice_activity, SmartTurnModel(store.ensure("smart-turn-v3") / "smart-turn-v3.2-cpu.onnx"))
-    except ModelError as error:
-        log.warning("smart_turn_missing", error=str(error), effect="turns end by their words and by silence")
-        return Ears(voice_activity, None)
+def _import_ears() -> Callable[[Config], Ears]:
+    """Import what takes as long as reading some weights does."""
+    with ONE_AT_A_TIME:
+        from simplevoice.ears import open_ears
+    return open_ears

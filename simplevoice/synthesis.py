@@ -10,9 +10,9 @@ import msgspec
 import structlog
 
 from simplevoice.config import Config
+from simplevoice.engines import Lender
 from simplevoice.errors import SimpleVoiceError, SpeechError, TurnTimeoutError
 from simplevoice.observation import Observation, Outcome, Progress, TurnReport, outcome_of
-from simplevoice.pipeline import Lender
 from simplevoice.speech.encode import SpeechEncoder
 from simplevoice.tts import Speaker, Voice
 from simplevoice.turnstile import Place, Turnstile

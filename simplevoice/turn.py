@@ -14,12 +14,13 @@ import structlog
 from msgspec import UNSET
 
 from simplevoice.config import Config
+from simplevoice.engines import Lender
 from simplevoice.errors import SimpleVoiceError, TurnTimeoutError
 from simplevoice.history import Exchange, History
 from simplevoice.notices import error_message, guidance
 from simplevoice.observation import Observation, Outcome, TurnReport, outcome_of
 from simplevoice.patience import Patience
-from simplevoice.pipeline import Audio, Decoded, Event, Finished, Heard, Lender, NotHeard, Piece, Pipeline, TurnRequest
+from simplevoice.pipeline import Audio, Decoded, Event, Finished, Heard, NotHeard, Piece, Pipeline, TurnRequest
 from simplevoice.protocol import (
     Interrupted,
     InterruptReason,

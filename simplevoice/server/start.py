@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simplevoice import memory
 from simplevoice.config_sources import Settings
+from simplevoice.importing import ONE_AT_A_TIME
 from simplevoice.server.event_loop import new_event_loop
 from simplevoice.server.signals import leave
 from simplevoice.service import create_service
@@ -48,7 +49,8 @@ def _import_server() -> tuple[
     Callable[..., "web.Application"], Callable[["web.Application", Callable[[], Settings]], Coroutine[Any, Any, int]]
 ]:
     """Import what takes as long as reading the weights does."""
-    from simplevoice.server.app import create_app
-    from simplevoice.server.run import serve
+    with ONE_AT_A_TIME:
+        from simplevoice.server.app import create_app
+        from simplevoice.server.run import serve
 
     return create_app, serve

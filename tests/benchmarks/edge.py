@@ -20,8 +20,9 @@ import edge_tts
 import msgspec
 
 from simplevoice.config import LimitsConfig, ModelsConfig, TtsConfig, VoicesConfig
+from simplevoice.engines import Engines
 from simplevoice.history import History
-from simplevoice.pipeline import Audio, Engines, Event, Pipeline, TurnRequest
+from simplevoice.pipeline import Audio, Event, Pipeline, TurnRequest
 from simplevoice.protocol import AudioChunk, encode
 from simplevoice.tts import Voice
 from simplevoice.tts.policy import SpeechPolicy, create_policy

@@ -10,9 +10,10 @@ from aiohttp import web
 from simplevoice import logs
 from simplevoice.config import Config
 from simplevoice.config_sources import load
+from simplevoice.engines import Ears
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
-from simplevoice.service import Ears, SimpleVoiceService
+from simplevoice.service import SimpleVoiceService
 from tests.benchmarks.loops import run_on_named_loop
 from tests.fakes.engines import FakeEngine, FakeModel, FakeSpeaker, FakeTranscriber, FakeVoiceActivity
 

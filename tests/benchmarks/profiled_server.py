@@ -8,9 +8,10 @@ import sys
 
 from simplevoice import llm, logs, stt, tts
 from simplevoice.config_sources import Settings, load
+from simplevoice.ears import open_ears
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
-from simplevoice.service import SimpleVoiceService, open_ears
+from simplevoice.service import SimpleVoiceService
 from simplevoice.speech.encode import SpeechEncoder
 from simplevoice.speech.smart_turn import SmartTurnModel
 from tests.benchmarks.watch import INSIDE, Watch

@@ -14,12 +14,13 @@ from pydub import AudioSegment
 from simplevoice import llm, logs, tts
 from simplevoice.config import Config
 from simplevoice.config_sources import load
+from simplevoice.ears import open_ears
 from simplevoice.engine import EngineHealth
 from simplevoice.errors import TranscriptionError
 from simplevoice.models.store import ModelStore
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
-from simplevoice.service import SimpleVoiceService, open_ears
+from simplevoice.service import SimpleVoiceService
 from simplevoice.stt import Transcriber, Transcript, cuda
 from simplevoice.types import Language
 

@@ -8,10 +8,9 @@ from typing import Literal
 from pydub import AudioSegment
 
 from simplevoice.engine import Engine, EngineHealth, EngineState
+from simplevoice.engines import Ears, Engines
 from simplevoice.errors import SpeechError
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
-from simplevoice.pipeline import Engines
-from simplevoice.service import Ears
 from simplevoice.speech.vad import SpeechSpan, VoiceActivityModel, VoiceActivityStream
 from simplevoice.stt import Transcriber, Transcript
 from simplevoice.tts import Speaker, SpeechChunk, Voice

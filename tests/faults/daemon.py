@@ -11,11 +11,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from simplevoice import llm, messages, stt, tts
 from simplevoice.client import Conversation, Outcome, connect
 from simplevoice.config import Config, LimitsConfig, LlmConfig, ModelsConfig, SttConfig, TtsConfig, VoicesConfig
+from simplevoice.engines import Ears
 from simplevoice.errors import ErrorCode
 from simplevoice.llm import LanguageModel
 from simplevoice.protocol import AudioMessage, ClientMessage, ErrorMessage, Ping, Pong, TextMessage, VoiceResponse
 from simplevoice.server.app import create_app, start_service
-from simplevoice.service import Ears, SimpleVoiceService
+from simplevoice.service import SimpleVoiceService
 from simplevoice.stt import Transcriber
 from simplevoice.tts import Speaker
 from simplevoice.types import Language

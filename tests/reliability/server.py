@@ -18,13 +18,15 @@ from simplevoice import logs
 from simplevoice.config import Config
 from simplevoice.config_sources import load
 from simplevoice.conversation import Conversation
+from simplevoice.ears import open_ears
+from simplevoice.engines import Ears
 from simplevoice.listening import AudioStream
 from simplevoice.pipeline import Pipeline
 from simplevoice.registry import Connection
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
 from simplevoice.server.socket import ClientSocket
-from simplevoice.service import Ears, SimpleVoiceService, open_ears
+from simplevoice.service import SimpleVoiceService
 from simplevoice.speech.encode import SpeechEncoder
 from simplevoice.speech.stream import StreamDecoder
 from simplevoice.turn import Turn

@@ -16,9 +16,10 @@ from aiohttp.test_utils import TestServer
 
 from simplevoice.address import chat_url
 from simplevoice.config import Config
+from simplevoice.ears import open_ears
 from simplevoice.server.app import create_app, start_service
 from simplevoice.server.pages import PAGES
-from simplevoice.service import SimpleVoiceService, open_ears
+from simplevoice.service import SimpleVoiceService
 from tests.fakes.engines import FakeEngines
 from tests.media import recording
 

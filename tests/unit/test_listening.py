@@ -9,6 +9,8 @@ import pytest
 from pydub import AudioSegment
 
 from simplevoice.config import Config, ModelsConfig
+from simplevoice.ears import open_ears
+from simplevoice.engines import Ears
 from simplevoice.errors import ErrorCode
 from simplevoice.models.store import ModelStore
 from simplevoice.protocol import (
@@ -25,7 +27,6 @@ from simplevoice.protocol import (
     VadUpdate,
     VoiceResponse,
 )
-from simplevoice.service import Ears, open_ears
 from simplevoice.speech.codec import decode
 from tests.fakes.client import FakeClient, connected, with_changes
 from tests.fakes.engines import FakeEngines

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from simplevoice.config import Config
+from simplevoice.engines import Engines
 from simplevoice.errors import (
     AudioError,
     BusyError,
@@ -18,7 +19,6 @@ from simplevoice.errors import (
 from simplevoice.llm.policy import ReplyPolicy
 from simplevoice.observation import Observation, Progress, TurnReport, log_turn, outcome_of
 from simplevoice.outgoing import MAX_QUEUED_MESSAGES
-from simplevoice.pipeline import Engines
 from simplevoice.protocol import Guidance, Interrupt, Interrupted, Pong, TextMessage, Timings, VoiceResponse
 from simplevoice.stt import Transcript
 from simplevoice.stt.policy import TranscriptionPolicy

@@ -4,8 +4,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from simplevoice.config import LimitsConfig
+from simplevoice.engines import Ears
 from simplevoice.errors import EngineError, TranscriptionError
-from simplevoice.service import Ears, SimpleVoiceService
+from simplevoice.service import SimpleVoiceService
 from tests.fakes.engines import FakeEngines
 
 

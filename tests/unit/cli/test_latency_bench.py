@@ -20,9 +20,10 @@ from simplevoice.cli.target import Target
 from simplevoice.cli.watching import EngineView
 from simplevoice.client import Conversation
 from simplevoice.config import Config
+from simplevoice.ears import open_ears
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.server.app import create_app, start_service
-from simplevoice.service import SimpleVoiceService, open_ears
+from simplevoice.service import SimpleVoiceService
 from tests.fakes.daemon import FakeDaemon
 from tests.fakes.engines import FakeEngines
 from tests.media import recording, segment
