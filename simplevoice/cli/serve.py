@@ -4,6 +4,7 @@ import os
 
 import click
 
+from simplevoice import memory
 from simplevoice.cli.options import SectionedCommand, with_settings
 from simplevoice.config_sources import Settings
 from simplevoice.config_table import SECTIONS
@@ -35,6 +36,6 @@ def serve(settings: Settings, print_config: bool) -> int:
     # numpy reads it when it is imported. A second thread gains nothing for the spectrogram of an utterance and then
     # spins for a while: with it Smart Turn takes three times the processor time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from simplevoice.server.start import start  # brings every engine's room
-
+    with memory.uncollected():
+        from simplevoice.server.start import start  # brings every engine's room
     return start(settings)

@@ -34,14 +34,15 @@ def start(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     memory.bound_arenas()  # before there are threads
-    service = create_service(settings.config)
-    service.begin()
-    try:
-        create_app, serve = await asyncio.to_thread(_import_server)
-        app = create_app(settings.config, service)
-    except BaseException:
-        await service.close()
-        raise
+    with memory.uncollected():
+        service = create_service(settings.config)
+        service.begin()
+        try:
+            create_app, serve = await asyncio.to_thread(_import_server)
+            app = create_app(settings.config, service)
+        except BaseException:
+            await service.close()
+            raise
     return await serve(app, settings.read_again)
 
 

@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -110,3 +111,13 @@ def test_it_tidies_up_what_hangs_together_in_a_circle() -> None:
     gone = weakref.ref(Thing())
     memory.tidy()
     assert gone() is None
+
+
+def test_no_garbage_is_looked_for_while_much_is_imported() -> None:
+    enabled = gc.isenabled()
+    with memory.uncollected():
+        assert not gc.isenabled()
+        with memory.uncollected():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled() is enabled
