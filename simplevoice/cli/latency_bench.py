@@ -205,23 +205,32 @@ async def _call(
 def show(report: Report) -> None:
     """Print where it was measured, then for each number of clients what people waited and where the time went."""
     out = console()
+    narrow = out.width < ALL_COLUMNS
     for line in report.machine.words:
         out.print(line)
     for run in report.runs:
         rows = {**run.clips, "all": run.overall}
-        out.print()
-        waits = Table("clip", "answered", "split", *_WAITS.values(), box=None, pad_edge=False, title_justify="left")
-        waits.title = f"{_who(run)}: ms after the last speech was sent, median / p90 / max"
+        shown = {name: words for name, words in _WAITS.items() if not narrow or name in _NARROW}
+        waits = _table(f"{_who(run)}: ms after the last speech was sent, median / p90 / max")
+        for words in ("clip", "answered", "split", *shown.values()):
+            waits.add_column(words, no_wrap=True)
         for name, summary in rows.items():
             counts = f"{summary.answered} of {summary.turns}", str(summary.split)
-            waits.add_row(name, *counts, *(_cell(summary.figures.get(figure)) for figure in _WAITS))
-        out.print(waits)
-        out.print()
-        stages = Table("clip", *_STAGES.values(), box=None, pad_edge=False, title_justify="left")
-        stages.title = "the daemon's own timings: ms after the last speech that it heard"
+            waits.add_row(name, *counts, *(_cell(summary.figures.get(figure)) for figure in shown))
+        out.print("", waits, "", sep="\n")
+        shown = {name: words for name, words in _STAGES.items() if not narrow or name in _NARROW}
+        stages = _table("the daemon's own timings: ms after the last speech that it heard")
+        for words in ("clip", *shown.values()):
+            stages.add_column(words, no_wrap=True)
         for name, summary in rows.items():
-            stages.add_row(name, *(_cell(summary.stages.get(stage)) for stage in _STAGES))
+            stages.add_row(name, *(_cell(summary.stages.get(stage)) for stage in shown))
         out.print(stages)
+    if narrow:
+        out.print(f"\nA terminal of {ALL_COLUMNS} columns shows more of it, --json all.")
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, box=None, pad_edge=False, title_justify="left")
 
 
 def picture(report: Report) -> Picture:
@@ -239,6 +248,9 @@ def _who(run: Run) -> str:
     return "one client" if run.clients == 1 else f"{run.clients} clients at once"
 
 
+ALL_COLUMNS = 120
+"""What it takes to show every column."""
+
 _WAITS = {
     "endpoint_ms": "turn over",
     "first_sound_ms": "first sound",
@@ -253,6 +265,10 @@ _STAGES = {
     "first_audio": "first audio",
     "total": "whole answer",
 }
+
+
+_NARROW = {"endpoint_ms", "answer_ms", "endpoint", "first_text", "first_audio"}
+"""What is shown on any terminal."""
 
 
 def _cell(spread: Spread | None) -> str:

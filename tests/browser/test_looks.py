@@ -160,8 +160,8 @@ def test_window_title_tells_the_state(tab: Visitor, daemon: Daemon) -> None:
 
 
 STATUS_WORDS: dict[Language, tuple[str, str, str]] = {
-    "en": ("ready", "closed", r"First sound\s*\d+ turns?, p50 \d+\.\d\d s"),
-    "ar": ("جاهز", "مغلق", r"أول الصوت\s*الأدوار: \d+، p50 \d+\.\d\d ث"),
+    "en": ("ready", "closed", r"First sound\s*(1 turn|\d+ turns), p50\s≈\s\d+\.\d\d\ss"),
+    "ar": ("جاهز", "مغلق", r"أول الصوت\s*(دور واحد|الأدوار: \d+)، p50\s≈\s\d+\.\d\d\sث"),
 }
 """How an engine is, how its breaker is, and what is drawn."""
 

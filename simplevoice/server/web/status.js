@@ -93,8 +93,8 @@ function showLatency(metrics) {
 function drawn(name, buckets) {
   const all = buckets.reduce((sum, { count }) => sum + count, 0);
   const [p50, p95] = [quantile(buckets, 0.5), quantile(buckets, 0.95)];
-  const figures = { count: all, p50: p50.toFixed(2), p95: p95.toFixed(2) };
-  const words = all ? filled(texts.turns, figures) : texts.noTurns;
+  const turns = filled(texts.turns[all === 1 ? "one" : "other"], { count: all });
+  const words = all ? filled(texts.quantiles, { turns, p50: p50.toFixed(2), p95: p95.toFixed(2) }) : texts.noTurns;
   const caption = element("figcaption", {}, element("strong", {}, name), element("span", {}, words));
   const drawing = svg("svg", { viewBox: "0 0 320 110", role: "img", "aria-label": caption.textContent });
   const most = Math.max(1, ...buckets.map(({ count }) => count));

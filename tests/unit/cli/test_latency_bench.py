@@ -8,10 +8,12 @@ import click
 import numpy as np
 import pytest
 from aiohttp.test_utils import TestServer
+from rich.console import Console
 
 from simplevoice import protocol
 from simplevoice.address import chat_url
 from simplevoice.cli import latency as figures_module
+from simplevoice.cli import latency_bench as module
 from simplevoice.cli.clips import Clip
 from simplevoice.cli.latency import Spread, Summary, TurnFigures
 from simplevoice.cli.latency_bench import Caller, Plan, Report, Run, measure, picture, show
@@ -130,6 +132,21 @@ def test_tables_have_a_line_for_each_clip(capsys: pytest.CaptureFixture[str]) ->
     assert "a.wav 4 of 5 1 - - 612 / 700 / 733 - 1 / 2 / 3" in lines
     assert "all 512 / 512 / 512 - - - -" in lines
     assert any(line.startswith("2 clients at once") for line in lines)
+
+
+def test_a_narrow_terminal_shows_the_figures_to_compare_each_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spread = Spread(1612.4, 1700, 1733)
+    waits = dict.fromkeys(("endpoint_ms", "first_sound_ms", "answer_ms", "audible_ms", "lag_ms"), spread)
+    summary = Summary(5, 4, 1, waits, dict.fromkeys(("endpoint", "transcribe", "first_text", "first_audio"), spread))
+    monkeypatch.setattr(module, "console", lambda: Console(width=80))
+    show(Report(Machine(2, 0.5, "9.9.9", {}), [Run(1, summary, {"en-LJ042-0094": summary}, [])]))
+    lines = capsys.readouterr().out.splitlines()
+    told = [" ".join(line.split()) for line in lines if line.startswith("en-LJ042-0094")]
+    cell = "1612 / 1700 / 1733"
+    assert told == [f"en-LJ042-0094 4 of 5 1 {cell} {cell}", f"en-LJ042-0094 {cell} {cell} {cell}"]
+    assert lines[-1] == "A terminal of 120 columns shows more of it, --json all."
 
 
 def test_the_picture_has_a_series_for_each_number_of_clients() -> None:
