@@ -80,6 +80,11 @@ class Telling:
         elif data:
             await self._send_chunk(data)
 
+    def take_audio(self) -> bytes:
+        """Give the whole sound, which is then kept no longer."""
+        audio, self.audio = bytes(self.audio), bytearray()
+        return audio
+
     async def end(self, message: ServerMessage) -> None:
         """Tell the end."""
         self.concluded = True

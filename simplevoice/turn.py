@@ -35,6 +35,7 @@ from simplevoice.registry import Connection
 from simplevoice.telling import Telling
 from simplevoice.turnstile import Place, Turnstile
 from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioTransport
+from simplevoice.utterance import Typed
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,7 @@ class Turn:
     def __init__(self, turn_id: str, request: TurnRequest, context: TurnContext) -> None:
         self.id = turn_id
         self.request = request
+        self._utterance = type(request.utterance).__name__.lower()
         self.endpoint_ms: int | None = None
         """Where the server found the end: milliseconds from the last speech to the decision."""
         self._context = context
@@ -117,6 +119,11 @@ class Turn:
             await self._pipeline.run()
         finally:
             place.leave()
+            self._let_go_of_sound()
+
+    def _let_go_of_sound(self) -> None:
+        """Keep no recording: an idle connection remembers its last turn, for as long as the reply may be playing."""
+        self.request = self._pipeline.request = msgspec.structs.replace(self.request, utterance=Typed(self._heard))
 
     async def release(self) -> None:
         """Tell the client that the turn has begun, and let everything through."""
@@ -171,6 +178,11 @@ class Turn:
     def speaking(self) -> bool:
         """Whether sound of the reply has left."""
         return self._telling.chunks > 0
+
+    @property
+    def sounded(self) -> bool:
+        """Whether there is sound of the reply that the client plays, or has played."""
+        return self._playback.begun
 
     @property
     def playing(self) -> bool:
@@ -297,7 +309,7 @@ class Turn:
             turn_id=self.id,
             transcription=self._heard,
             response_text=event.text,
-            audio_base64=UNSET if self.request.streaming else bytes(self._telling.audio),
+            audio_base64=UNSET if self.request.streaming else self._telling.take_audio(),
             audio_format=self.request.audio_format,
             sample_rate=OUTPUT_SAMPLE_RATE,
             duration_ms=event.duration_ms,
@@ -358,7 +370,7 @@ class Turn:
                 session_id=self._connection.session_id,
                 turn_id=self.id,
                 language=request.language,
-                utterance=type(request.utterance).__name__.lower(),
+                utterance=self._utterance,
                 outcome=outcome,
                 reason=reason,
                 problem=problem,

@@ -86,9 +86,8 @@ class TurnQueue:
 
     async def cut(self, turn: Turn, reason: InterruptReason, played_ms: float | None = None) -> None:
         """Interrupt a turn. For the client it is over at once, for the turns that wait when its work has ended."""
-        if self._turns and turn is self._turns[0]:
-            self._last = turn
         if turn in self._turns:
+            self._keep(turn)
             self._turns.remove(turn)
         await turn.interrupt(reason, played_ms)
 
@@ -109,6 +108,11 @@ class TurnQueue:
         if self._worker is not None:
             await asyncio.wait([self._worker])
 
+    def _keep(self, turn: Turn) -> None:
+        """Remember a turn that is over, if there is sound of it that the client may be playing."""
+        if turn.sounded:
+            self._last = turn
+
     def _halt_prepared(self, but: Turn | None = None) -> None:
         prepared, self._prepared = self._prepared, None
         if prepared is not None and prepared is not but:
@@ -120,6 +124,6 @@ class TurnQueue:
             turn.start()
             await turn.release()
             await turn.wait()
-            self._last = turn
+            self._keep(turn)
             if self._turns and self._turns[0] is turn:
                 del self._turns[0]

@@ -1,10 +1,15 @@
+import gc
 import json
+import weakref
 
 import pytest
+from pydub import AudioSegment
 
-from simplevoice.errors import ErrorCode
+from simplevoice.errors import ErrorCode, TranscriptionError
 from simplevoice.protocol import (
+    AudioEnd,
     AudioMessage,
+    AudioStart,
     ErrorMessage,
     Interrupted,
     Ping,
@@ -15,6 +20,7 @@ from simplevoice.protocol import (
     TextMessage,
     VoiceResponse,
 )
+from simplevoice.turn import Turn
 from tests.fakes.client import connected
 from tests.fakes.engines import FakeEngines
 from tests.unit.test_pipeline import wav
@@ -161,3 +167,28 @@ async def test_the_operators_instructions_hold_until_the_client_gives_its_own() 
         prompts = [messages[0].content for messages in fakes.model.received]
         assert ["librarian" in prompt for prompt in prompts] == [True, False, True]
         assert "pirate" in prompts[1]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_behind_a_turn_no_sound_is_kept_neither_the_users_nor_the_replys(fails: bool) -> None:
+    fakes = FakeEngines()
+    fakes.transcriber.error = TranscriptionError("told to fail") if fails else None
+    fakes.transcriber.gate.shut()
+    async with connected(fakes) as client:
+        await client.say(AudioStart(format="pcm16", sample_rate=16_000))
+        await client.say(bytes(32_000))
+        await client.say(AudioEnd())
+        await fakes.transcriber.gate.reached.wait()
+        sounds = [sound for sound in gc.get_objects() if isinstance(sound, AudioSegment)]
+        said = [weakref.ref(sound) for sound in sounds if len(sound) == 1000]
+        assert said
+        del sounds
+        fakes.transcriber.received.clear()
+        fakes.transcriber.gate.opened.set()
+        await client.next(ErrorMessage if fails else VoiceResponse)
+        await client.conversation.finish()
+        fakes.transcriber.error = None
+        gc.collect()
+        assert [sound for sound in said if sound() is not None] == []
+        kept = [turn._telling.audio for turn in gc.get_objects() if isinstance(turn, Turn)]
+        assert not any(kept)
