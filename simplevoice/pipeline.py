@@ -1,7 +1,7 @@
 """One turn: an utterance becomes a transcript, the transcript a reply, the reply speech.
 
-Three stages run at once, joined by bounded queues: the model writes, the engine speaks the next piece while the one
-before is delivered. Whoever runs a turn gets its events, in order, through ``emit``, and slows it by waiting there.
+The model writes, the engine speaks the next piece while the one before is delivered: tasks that run at once, joined by
+bounded queues. Whoever runs a turn gets its events, in order, through ``emit``, and slows it by waiting there.
 A coroutine and a callback rather than an async iterator, because the stages are tasks of one TaskGroup: cancelling
 the coroutine ends them all, at any point, before it returns.
 """
@@ -30,9 +30,9 @@ from simplevoice.types import OUTPUT_SAMPLE_RATE, AudioFormat, Language
 from simplevoice.utterance import Recording, Speech, Typed, Utterance, cut_to_speech
 
 PIECES_AHEAD = 8
-"""Written, and waiting to be spoken."""
-SPOKEN_AHEAD = 1
-"""Pieces whose speech is begun, and waiting behind the one that is delivered."""
+"""Written, and waiting to be delivered."""
+SPOKEN_AT_ONCE = 2
+"""The piece that is delivered, and the next one."""
 CHUNKS_AHEAD = 64
 """Of the speech of one piece, waiting to be delivered."""
 PCM_CHUNK_BYTES = OUTPUT_SAMPLE_RATE * 2 // 10
@@ -125,8 +125,8 @@ class Pipeline:
         self._engines: Engines
         self._limits = limits
         self._emit = emit
-        self._pieces: asyncio.Queue[Piece | EngineError | None] = asyncio.Queue(PIECES_AHEAD)
-        self._spoken: asyncio.Queue[_SpokenPiece | EngineError | None] = asyncio.Queue(SPOKEN_AHEAD)
+        self._pieces: asyncio.Queue[_SpokenPiece | EngineError | None] = asyncio.Queue(PIECES_AHEAD)
+        self._speaking = asyncio.Semaphore(SPOKEN_AT_ONCE)
         self._written: list[str] = []
         self._delivering = 0
         """The piece of the reply whose sound is encoded."""
@@ -145,8 +145,7 @@ class Pipeline:
             return
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._write(heard.text))
-                tasks.create_task(self._speak(tasks))
+                tasks.create_task(self._write(heard.text, tasks))
                 duration_ms = await self._deliver()
         except* Exception as failures:  # noqa: BLE001 - unwrapped, not swallowed
             raise _first(failures) from None
@@ -184,16 +183,16 @@ class Pipeline:
             return audio
         return cut_to_speech(audio, self._engines.voice_activity)
 
-    async def _write(self, text: str) -> None:
-        """Stage one: the model's reply, cut into speakable pieces."""
+    async def _write(self, text: str, tasks: asyncio.TaskGroup) -> None:
+        """Let the model reply, and each piece of it be spoken as soon as it is there."""
         try:
-            await self._write_pieces(text)
+            await self._write_pieces(text, tasks)
         except EngineError as error:
             await _put(self._pieces, error)
         else:
             await _put(self._pieces, None)
 
-    async def _write_pieces(self, text: str) -> None:
+    async def _write_pieces(self, text: str, tasks: asyncio.TaskGroup) -> None:
         request = self.request
         messages = build_messages(
             request.language,
@@ -207,29 +206,25 @@ class Pipeline:
         async with aclosing(self._engines.model.reply(messages, request.language)) as reply:
             async for chunk in reply:
                 self.progress.llm = chunk.engine
-                await self._put_pieces(cutter.feed(chunk.text))
-        await self._put_pieces(cutter.flush())
+                await self._put_pieces(cutter.feed(chunk.text), tasks)
+        await self._put_pieces(cutter.flush(), tasks)
         if not self._written:
             raise ReplyError("the model answered with nothing that can be spoken")
 
-    async def _put_pieces(self, texts: list[str]) -> None:
+    async def _put_pieces(self, texts: list[str], tasks: asyncio.TaskGroup) -> None:
         for text in texts:
             if self.progress.first_text is None:
                 self.progress.first_text = self.elapsed_ms()
             piece = Piece(len(self._written), text)
             self._written.append(text)
             await self._emit(piece)
-            await _put(self._pieces, piece)
-
-    async def _speak(self, tasks: asyncio.TaskGroup) -> None:
-        """Stage two: start each piece's speech while the one before is delivered."""
-        while isinstance(piece := await self._pieces.get(), Piece):
             spoken = _SpokenPiece(piece)
-            await self._spoken.put(spoken)
-            tasks.create_task(self._synthesize(spoken))
-        await self._spoken.put(piece)
+            await _put(self._pieces, spoken)
+            tasks.create_task(self._speak(spoken))
 
-    async def _synthesize(self, spoken: _SpokenPiece) -> None:
+    async def _speak(self, spoken: _SpokenPiece) -> None:
+        """Make a piece's speech, as soon as all but one of those before it are delivered."""
+        await self._speaking.acquire()
         try:
             async with aclosing(self._engines.speaker.synthesize(spoken.piece.text, self.request.voice)) as speech:
                 async for chunk in speech:
@@ -240,12 +235,13 @@ class Pipeline:
             await _put(spoken.chunks, None)
 
     async def _deliver(self) -> int:
-        """Stage three: encode and hand out, in order; gives the duration of the whole reply in ms."""
+        """Encode and hand out, in order; gives the duration of the whole reply in ms."""
         encoder = SpeechEncoder(self.request.audio_format, streaming=self.request.streaming)
         failure: EngineError | None = None
         try:
-            while (spoken := _or_raise(await self._spoken.get())) is not None:
+            while (spoken := _or_raise(await self._pieces.get())) is not None:
                 await self._deliver_piece(spoken, encoder)
+                self._speaking.release()
         except EngineError as error:
             failure = error
         if self.progress.tts:  # the encoder still holds a part of what was spoken, also before a failure

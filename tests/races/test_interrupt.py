@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 from simplevoice.errors import ReplyError, SpeechError
+from simplevoice.pipeline import PIECES_AHEAD
 from simplevoice.protocol import (
     AudioChunk,
     ErrorMessage,
@@ -47,7 +48,7 @@ async def test_of_a_model_that_writes_on_when_nobody_takes_it_any_more(manner: M
     fakes.model.pieces = [f"Sentence number {n}. " for n in range(40)]
     speaking = fakes.trouble("speaker")
     # By then the queue of pieces is full: none of them leaves while the first one is not spoken.
-    trouble = fakes.model.troubles[12] = Trouble(manner)
+    trouble = fakes.model.troubles[PIECES_AHEAD + 2] = Trouble(manner)
     async with scene(fakes) as client:
         await client.say(TextMessage(text="tell me a story"))
         await trouble.reached.wait()
