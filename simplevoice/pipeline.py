@@ -159,7 +159,11 @@ class Pipeline:
         utterance = self.request.utterance
         if isinstance(utterance, Typed):
             return Heard(utterance.text)
-        audio = await asyncio.to_thread(self._find_speech, utterance)
+        if isinstance(utterance, Speech) and utterance.verified:
+            audio: AudioSegment | None = utterance.audio
+            self.progress.audio_ms = len(utterance.audio)
+        else:
+            audio = await asyncio.to_thread(self._find_speech, utterance)
         if isinstance(utterance, Recording):
             self.progress.decode = self.elapsed_ms()
             await self._emit(Decoded(self.progress.audio_ms))
@@ -179,8 +183,6 @@ class Pipeline:
         """Decode, and cut to what is speech; None when nothing is. Blocks."""
         audio = utterance.decode(self._limits) if isinstance(utterance, Recording) else utterance.audio
         self.progress.audio_ms = len(audio)
-        if isinstance(utterance, Speech) and utterance.verified:
-            return audio
         return cut_to_speech(audio, self._engines.voice_activity)
 
     async def _write(self, text: str, tasks: asyncio.TaskGroup) -> None:
