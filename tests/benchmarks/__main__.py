@@ -7,7 +7,10 @@ What README.md says of them is written, too.
 
 import argparse
 import importlib
+import os
 from collections.abc import Awaitable, Callable
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `simplevoice serve` does, and as early: numpy reads it once
 
 import click
 import msgspec

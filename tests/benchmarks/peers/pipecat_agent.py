@@ -31,8 +31,13 @@ ENVIRONMENT = user_cache_path("simplevoice") / "peers" / "pipecat"
 PACKAGES = ("pipecat-ai[piper,websocket,whisper]==1.14.0", "uvicorn==0.54.0")
 SHARED = ("faster-whisper", "ctranslate2", "onnxruntime", "piper-tts", "xllamacpp")
 """The engines, which it gets in the versions that we have."""
-SURROUNDINGS = {"LOGURU_LEVEL": "ERROR", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1"}
-"""It tells its errors only, and asks nobody on the network."""
+SURROUNDINGS = {
+    "LOGURU_LEVEL": "ERROR",
+    "HF_HUB_OFFLINE": "1",
+    "NO_PROXY": "127.0.0.1",
+    "OPENBLAS_NUM_THREADS": str(CORES),
+}
+"""It tells its errors only, asks nobody on the network, and numpy has as many threads as it takes by itself."""
 START_SECONDS, READY_SECONDS = 120.0, 60.0
 MOST_BYTES = 2**24
 
