@@ -94,8 +94,17 @@ _TEXTS: dict[str, dict[Language, str]] = {
 
 def text(key: str, language: Language, values: dict[str, Any] | None = None) -> str:
     """Give the text of a key, such as ``guidance.unclear`` or an ErrorCode, with its values filled in."""
-    readable = {k: ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else v for k, v in (values or {}).items()}
-    return _TEXTS[key][language].format_map(_Blank(readable))
+    return _TEXTS[key][language].format_map(_Blank({name: _words(value) for name, value in (values or {}).items()}))
+
+
+def _words(value: object) -> str:
+    match value:
+        case list() | tuple():
+            return ", ".join(map(_words, value))
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
 
 
 class _Blank(dict[str, Any]):

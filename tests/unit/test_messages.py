@@ -29,6 +29,18 @@ def test_values_are_filled_in() -> None:
     assert said == "The parameter language is not valid. Allowed: ar, en."
 
 
+@pytest.mark.parametrize(
+    ("seconds", "language", "said"),
+    [
+        (60.0, "en", "The audio is too long. Allowed: 60 seconds."),
+        (7.5, "en", "The audio is too long. Allowed: 7.5 seconds."),
+        (60.0, "ar", "الصوت طويل جدا. المسموح: 60 ثانية."),
+    ],
+)
+def test_a_number_is_said_as_people_do(seconds: float, language: Language, said: str) -> None:
+    assert messages.text(ErrorCode.AUDIO_TOO_LONG, language, {"max_seconds": seconds}) == said
+
+
 def test_a_missing_value_does_not_hide_the_error() -> None:
     assert messages.text(ErrorCode.AUDIO_TOO_LONG, "en") == "The audio is too long. Allowed: - seconds."
 
