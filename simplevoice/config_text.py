@@ -138,7 +138,7 @@ The files and the environment are read by `say`, `voices`, `check` and `models` 
   the machine.
 - In Kubernetes, a Service named `simplevoice` makes variables such as `SIMPLEVOICE_PORT=tcp://...`, which are refused.
   Give it another name, or set `enableServiceLinks: false` in the pod.
-- `SIMPLEVOICE_CLIENT_URL` tells `talk` and `status` where to connect, `SIMPLEVOICE_CLIENT_TOKEN` or
+- `SIMPLEVOICE_CLIENT_URL` tells `talk`, `status`, `say` and `bench` where to connect, `SIMPLEVOICE_CLIENT_TOKEN` or
   `SIMPLEVOICE_CLIENT_TOKEN_FILE` with what token, and `SIMPLEVOICE_CLIENT_CA` whose certificates to trust.
 """
 
