@@ -36,18 +36,18 @@ class AudioFormats(msgspec.Struct, frozen=True):
     output: tuple[str, ...] = AUDIO_FORMATS
 
 
-class Status(msgspec.Struct, frozen=True):
+class Status(msgspec.Struct, frozen=True, kw_only=True):
     """``/ws/simple-voice-chat/status``. ``connections`` is empty for a caller without the token that is asked for."""
 
+    service: str = "simple_voice_chat"
     status: ServiceStatus
+    version: str = __version__
     uptime_seconds: float
     active_connections: int
     connections: list[ConnectionSnapshot]
     service_health: ServiceHealth
     performance: PerformanceStatus
     audio_formats: AudioFormats = AudioFormats()
-    service: str = "simple_voice_chat"
-    version: str = __version__
 
 
 async def status(request: web.Request) -> web.Response:
