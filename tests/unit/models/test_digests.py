@@ -9,17 +9,18 @@ import pytest
 from simplevoice.models.digests import read_sums, sha256_of, write_sums
 
 
-def test_sha256_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"weights", b""])
+def test_sha256_of(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
-    path.write_bytes(b"weights")
-    assert sha256_of(path) == hashlib.sha256(b"weights").hexdigest()
+    path.write_bytes(content)
+    assert sha256_of(path) == hashlib.sha256(content).hexdigest()
 
 
 def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"weights")
     first = sha256_of(path)
-    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("it was hashed again"))
+    monkeypatch.setattr("hashlib.sha256", lambda *_: pytest.fail("it was hashed again"))
     assert sha256_of(path) == first
     path.rename(tmp_path / "moved")
     assert sha256_of(tmp_path / "moved") == first
