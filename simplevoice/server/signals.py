@@ -1,4 +1,7 @@
-"""What the operator asks for by signals: SIGTERM or SIGINT to stop, a second one to leave at once, SIGHUP to reload."""
+"""What the operator asks for by signals: SIGTERM or SIGINT to stop, a second one to leave at once, SIGHUP to reload.
+
+SIGHUP also says that the terminal is gone on which the daemon was started: then it stops, as other programs do there.
+"""
 
 import asyncio
 import logging
@@ -21,6 +24,7 @@ class Signals:
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self._reload = asyncio.Event()
+        self._on_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # that is nohup
 
     @classmethod
     @contextmanager
@@ -29,7 +33,7 @@ class Signals:
         signals, loop = cls(), asyncio.get_running_loop()
         for number in STOPPING:
             loop.add_signal_handler(number, signals._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, signals._reload.set)
+        loop.add_signal_handler(signal.SIGHUP, signals._hang_up)
         try:
             yield signals
         finally:
@@ -46,6 +50,21 @@ class Signals:
             log.warning("leaving_at_once", signal=number.name)
             leave(128 + number)
         self.stop.set()
+
+    def _hang_up(self) -> None:
+        if self._on_terminal and not _has_terminal():
+            self.stop.set()
+        else:
+            self._reload.set()
+
+
+def _has_terminal() -> bool:
+    """Tell whether a terminal controls this process; none does once its window is closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def leave(code: int) -> NoReturn:

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -31,6 +32,43 @@ async def test_sighup_asks_to_reload() -> None:
         os.kill(os.getpid(), signal.SIGHUP)
         await signals.wait_for_reload()
         assert not signals.stop.is_set()
+
+
+ON_A_TERMINAL = """
+import asyncio, fcntl, signal, sys, termios
+from simplevoice.server.signals import Signals
+
+async def main():
+    with Signals.caught() as signals:
+        print("caught", flush=True)
+        waits = asyncio.create_task(signals.stop.wait()), asyncio.create_task(signals.wait_for_reload())
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        print("stop" if signals.stop.is_set() else "reload", flush=True)
+
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+if sys.argv[1:] == ["nohup"]:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "asked_for"), [([], True, "stop"), ([], False, "reload"), (["nohup"], True, "reload")]
+)
+def test_a_terminal_that_is_closed_takes_the_daemon_with_it(arguments: list[str], closed: bool, asked_for: str) -> None:
+    window, terminal = pty.openpty()
+    command = [sys.executable, "-c", ON_A_TERMINAL, *arguments]
+    with subprocess.Popen(command, stdin=terminal, stdout=subprocess.PIPE, text=True, start_new_session=True) as daemon:
+        os.close(terminal)
+        assert daemon.stdout
+        assert daemon.stdout.readline() == "caught\n"
+        if closed:
+            os.close(window)
+        else:
+            daemon.send_signal(signal.SIGHUP)
+        assert daemon.stdout.readline() == f"{asked_for}\n"
+    if not closed:
+        os.close(window)
 
 
 LEAVING = """
