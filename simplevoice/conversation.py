@@ -1,8 +1,8 @@
 """One client's conversation: takes its messages, runs its turns one at a time, and ends them when told to."""
 
 import asyncio
+import secrets
 import time
-import uuid
 
 import msgspec
 import structlog
@@ -292,7 +292,7 @@ class Conversation:
             instructions=self._settings.instructions,
             ended_at=time.monotonic() if ended_at is None else ended_at,
         )
-        return Turn(f"turn_{uuid.uuid4().hex[:12]}", request, self._context)
+        return Turn(f"turn_{secrets.token_hex(6)}", request, self._context)
 
     def _voice(self, language: Language) -> Voice:
         return Voice(language, self._settings.voice_type, self._settings.voice, self._settings.rate)

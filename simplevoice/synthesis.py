@@ -1,8 +1,8 @@
 """A text that is spoken as it stands, without a conversation: a place among the turns, speech, and a report of it."""
 
 import asyncio
+import secrets
 import time
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -40,7 +40,7 @@ class Synthesis:
     def __init__(
         self, script: Script, *, lender: Lender, config: Config, turnstile: Turnstile, observation: Observation
     ) -> None:
-        self.id = f"speech_{uuid.uuid4().hex[:12]}"
+        self.id = f"speech_{secrets.token_hex(6)}"
         self._script = script
         self._lender = lender
         self._config = config

@@ -1,6 +1,6 @@
 """What a client asks for in the query of its upgrade request."""
 
-import uuid
+import secrets
 from collections.abc import Mapping
 
 import msgspec
@@ -24,7 +24,7 @@ def check_opening(query: Mapping[str, str], config: Config) -> OpeningParameters
     if opening.connection_id is not UNSET:
         return opening
     if config.server.connection_ids == "server":
-        return msgspec.structs.replace(opening, connection_id=f"conn_{uuid.uuid4().hex[:16]}")
+        return msgspec.structs.replace(opening, connection_id=f"conn_{secrets.token_hex(8)}")
     raise ClientError(
         "connection_id is missing",
         code=ErrorCode.MISSING_CONNECTION_ID,
