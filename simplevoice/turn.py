@@ -5,7 +5,6 @@ the client until ``release``. Cancelled before that, it leaves no trace.
 """
 
 import asyncio
-import math
 import time
 from copy import copy
 
@@ -16,7 +15,7 @@ from msgspec import UNSET
 from simplevoice.config import Config
 from simplevoice.engines import Lender
 from simplevoice.errors import SimpleVoiceError, TurnTimeoutError
-from simplevoice.history import Exchange, History
+from simplevoice.history import History
 from simplevoice.notices import error_message, guidance
 from simplevoice.observation import Observation, Outcome, TurnReport, outcome_of
 from simplevoice.patience import Patience
@@ -31,6 +30,7 @@ from simplevoice.protocol import (
     VoiceResponse,
 )
 from simplevoice.rates import Allowance
+from simplevoice.recollection import Recollection
 from simplevoice.registry import Connection
 from simplevoice.telling import Telling
 from simplevoice.turnstile import Place, Turnstile
@@ -79,20 +79,14 @@ class Turn:
             audio_transport=context.audio_transport,
         )
         self._playback = self._telling.playback
+        self._recollection = Recollection(context.history, self._playback)
         self._task: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
         self._place: Place | None = None
         self._over = False
         """Whether nothing more is taken from the pipeline."""
-        self._forgotten = False
-        self._heard = ""
         self._understood = asyncio.Event()
-        self._pieces: list[str] = []
-        self._exchange: Exchange | None = None
         self._interrupted = False
-        self._estimated = False
-        """Whether it was estimated, not told, what was heard of an interrupted reply."""
-        self._talked_over = False
         self._reported = False
 
     def start(self) -> None:
@@ -123,7 +117,9 @@ class Turn:
 
     def _let_go_of_sound(self) -> None:
         """Keep no recording: an idle connection remembers its last turn, for as long as the reply may be playing."""
-        self.request = self._pipeline.request = msgspec.structs.replace(self.request, utterance=Typed(self._heard))
+        self.request = self._pipeline.request = msgspec.structs.replace(
+            self.request, utterance=Typed(self._recollection.said)
+        )
 
     async def release(self) -> None:
         """Tell the client that the turn has begun, and let everything through."""
@@ -133,7 +129,7 @@ class Turn:
     async def transcript(self) -> str | None:
         """Wait for what was heard; None when nothing was, or the turn failed before."""
         await self._understood.wait()
-        return self._heard or None
+        return self._recollection.said or None
 
     async def wait(self) -> None:
         """Wait for the end, whatever it is, and until nothing runs any more that can be stopped."""
@@ -162,7 +158,7 @@ class Turn:
 
     def forget(self) -> None:
         """Let the history remember nothing of this turn."""
-        self._forgotten = True
+        self._recollection.forget()
 
     @property
     def understood(self) -> bool:
@@ -197,19 +193,15 @@ class Turn:
         then corrects an estimate of what was heard.
         """
         if self._interrupted:
-            if played_ms is not None and self._estimated and self._exchange is not None:
-                self._note_heard(self._exchange, self._playback.heard(self._pieces, played_ms))
+            if played_ms is not None:
+                self._recollection.correct(played_ms)
             return
         if self.concluded and not self._playback.begun:
             return
         self._interrupted = True
-        self._estimated = played_ms is None
         log.debug("interrupted", connection_id=self._connection.id, turn_id=self.id, reason=reason)
         self._report("interrupted", reason or "disconnected")
-        self._talked_over = reason == "speech"
-        heard = self._playback.heard(self._pieces, played_ms)
-        if self._heard:
-            self._note_heard(self._remember(heard), heard)
+        heard = self._recollection.interrupted(reason, played_ms)
         self.halt()
         self._connection.discard(self.id)
         if reason is not None:
@@ -257,10 +249,7 @@ class Turn:
     async def _fail(self, error: SimpleVoiceError) -> None:
         self._understood.set()
         await self._telling.released.wait()
-        if self._telling.chunks:
-            self._remember(self._playback.heard(self._pieces, math.inf))
-        else:
-            self._context.history.give_up()
+        self._recollection.failed()
         await self._end(error_message(error, self.request.language, self.id), outcome_of(error), error.code, str(error))
 
     async def _emit(self, event: Event) -> None:
@@ -271,7 +260,7 @@ class Turn:
             case Decoded():
                 self._context.audio_allowed.take(event.audio_ms)
             case Heard():
-                self._heard = event.text
+                self._recollection.said = event.text
                 self._understood.set()
                 if not self._context.config.turns.early_reply:
                     await self._telling.released.wait()
@@ -279,7 +268,7 @@ class Turn:
             case Piece():
                 if not self._context.config.turns.early_speech:
                     await self._telling.released.wait()
-                self._pieces.append(event.text)
+                self._recollection.pieces.append(event.text)
                 await self._telling.text(ResponseText(turn_id=self.id, index=event.index, text=event.text))
             case NotHeard():
                 self._understood.set()
@@ -299,7 +288,7 @@ class Turn:
         return Transcription(turn_id=self.id, text=text, final=True, language=self.request.language)
 
     async def _finish(self, event: Finished) -> None:
-        self._remember(event.text)
+        self._recollection.answered(event.text)
         if not self.request.streaming:
             self._playback.begin()
         timings = self._timings()
@@ -307,7 +296,7 @@ class Turn:
         self._connection.last_response_time_ms = timings.total
         answer = VoiceResponse(
             turn_id=self.id,
-            transcription=self._heard,
+            transcription=self._recollection.said,
             response_text=event.text,
             audio_base64=UNSET if self.request.streaming else self._telling.take_audio(),
             audio_format=self.request.audio_format,
@@ -338,21 +327,6 @@ class Turn:
         finally:
             self._report(outcome, reason, problem, times)
 
-    def _remember(self, reply: str) -> Exchange:
-        """Keep the exchange, or change what is kept of it."""
-        if self._exchange is not None:
-            self._exchange.assistant = reply
-        elif self._forgotten:
-            self._exchange = Exchange(self._heard, reply)
-        else:
-            self._exchange = self._context.history.add(self._heard, reply)
-        return self._exchange
-
-    def _note_heard(self, exchange: Exchange, heard: str) -> None:
-        """Keep what was heard of the reply; who spoke before anything was heard goes on with what was said."""
-        exchange.assistant = heard
-        exchange.goes_on = self._talked_over and not heard
-
     def _timings(self) -> Timings:
         return self._pipeline.progress.timings(self._pipeline.elapsed_ms(), self.endpoint_ms)
 
@@ -378,6 +352,6 @@ class Turn:
                 times=times or self._timings(),
                 work=copy(self._pipeline.progress),
                 reply_ms=round(self._playback.duration_ms),
-                words=(self._heard, " ".join(self._pieces)) if self._context.config.logging.transcripts else None,
+                words=self._recollection.words if self._context.config.logging.transcripts else None,
             )
         )

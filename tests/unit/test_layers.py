@@ -14,7 +14,7 @@ ROOMS = [
     {"conversation", "service"},
     {"microphone", "turn_queue"},
     {"turn", "listening"},
-    {"pipeline", "synthesis", "telling"},
+    {"pipeline", "synthesis", "telling", "recollection"},
     {"ears"},
     {"engines"},
     {"stt", "llm", "tts", "utterance"},
