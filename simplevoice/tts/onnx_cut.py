@@ -8,7 +8,7 @@ A file of ONNX is one message of Protocol Buffers (onnx.proto3). Of its weights 
 and put together field by field here; the onnx package takes 30 MB and a third of a second to do that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 FIRST_WEIGHT = b"dec.conv_pre.weight"
@@ -22,6 +22,8 @@ VALUE_NAME, VALUE_TYPE = 1, 2
 """Numbers of fields, of ModelProto, GraphProto, NodeProto, TensorProto and ValueInfoProto."""
 FLOAT_TENSOR = b"\x0a\x02\x08\x01"
 """A TypeProto: tensor_type { elem_type: FLOAT }, of any shape."""
+
+Bytes = bytes | memoryview
 
 
 class Halves(NamedTuple):
@@ -61,21 +63,23 @@ def cut(model: bytes) -> Halves | None:
     # A step of the first half may use weights that are not among its inputs, in a branch of its own.
     known = [field for name, field in weights.items() if name in to_plan or name not in to_sound]
     needed = [field for name, field in weights.items() if name in to_sound]
-    about = b"".join(part.whole for part in parts if part.number != GRAPH)
+    about = [part.whole for part in parts if part.number != GRAPH]
     handed_over = _field(VALUE_NAME, plan) + _field(VALUE_TYPE, FLOAT_TENSOR)
     return Halves(
-        about + _graph(planning, known, _whole(graph, INPUT), _field(OUTPUT, handed_over)),
-        about + _graph(sounding, needed, _field(INPUT, handed_over), _whole(graph, OUTPUT)),
+        _model(about, planning, known, [*_all(graph, INPUT), _field(OUTPUT, handed_over)]),
+        _model(about, sounding, needed, [_field(INPUT, handed_over), *_all(graph, OUTPUT)]),
     )
 
 
-def _graph(nodes: list[_Node], weights: list[_Field], inputs: bytes, outputs: bytes) -> bytes:
-    steps, held = (b"".join(one.whole for one in some) for some in (nodes, weights))
-    return _field(GRAPH, _field(GRAPH_NAME, b"half of a voice") + steps + held + inputs + outputs)
+def _model(about: Sequence[Bytes], nodes: Sequence[_Node], weights: Sequence[_Field], ends: Sequence[Bytes]) -> bytes:
+    """Write a model. It is copied once: the weights are 60 MB."""
+    name = _field(GRAPH_NAME, b"half of a voice")
+    graph = [name, *(node.whole for node in nodes), *(field.whole for field in weights), *ends]
+    return b"".join((*about, _key(GRAPH, sum(map(len, graph))), *graph))
 
 
-def _whole(fields: list[_Field], number: int) -> bytes:
-    return b"".join(field.whole for field in fields if field.number == number)
+def _all(fields: Sequence[_Field], number: int) -> list[Bytes]:
+    return [field.whole for field in fields if field.number == number]
 
 
 def _divide(nodes: list[_Node], plan: bytes) -> tuple[list[_Node], list[_Node]]:
@@ -140,7 +144,12 @@ def _read_number(message: memoryview, at: int) -> tuple[int, int]:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    return _number(number << 3 | 2) + _number(len(content)) + content
+    return _key(number, len(content)) + content
+
+
+def _key(number: int, length: int) -> bytes:
+    """Write what precedes the content of a field."""
+    return _number(number << 3 | 2) + _number(length)
 
 
 def _number(number: int) -> bytes:

@@ -28,8 +28,8 @@ LOUDNESS = 0.085
 """RMS of a voice, -21 dBFS. The loudest of 60 sentences then just reaches full scale."""
 
 MEASURED_BY: dict[Language, str] = {
-    "en": "The weather is fine today, and we would like to go for a walk.",
-    "ar": "الطقس جميل اليوم، ونود أن نذهب في نزهة.",
+    "en": "The weather is fine today.",
+    "ar": "الطقس جميل اليوم.",
 }
 """What a voice says once to show how loud it is."""
 
