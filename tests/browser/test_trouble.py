@@ -83,6 +83,16 @@ def test_dialog_that_was_left_comes_again_with_the_next_try(tab: Visitor, guarde
     assert tab.page.input_value("#token-field") == ""
 
 
+def test_page_waits_for_a_server_that_is_starting(tab: Visitor, daemon: Daemon) -> None:
+    starting = {"status": 503, "body": "starting\n", "headers": {"Retry-After": "1"}}
+    tab.page.route("**/ticket", lambda route: route.fulfill(**starting))
+    tab.page.goto(site(daemon))
+    tab.connection("waiting")
+    assert "The server is starting" in tab.notice()
+    tab.page.unroute_all()
+    tab.connected()
+
+
 def test_page_that_finds_no_place_says_so_and_takes_the_next_that_is_free(
     browser: Browser, tab: Visitor, guarded: Daemon
 ) -> None:

@@ -63,9 +63,7 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
 def admit(request: web.Request) -> Admitted:
     """Let a client in, or raise the error that refuses it."""
     check_origin(request)
-    phase = request.app[LIFECYCLE].phase
-    if phase != "running":
-        raise web.HTTPServiceUnavailable(text=f"{phase}\n", headers=RETRY_AFTER)
+    check_running(request)
     client = Caller(_require(request, token_of(request) or _ticket_of(request)), address_of(request))
     connection_id = request.query.get("connection_id", "")
     visitor = Visitor(client.name, connection_id, request.query.get("session_id", default_session(connection_id)))
@@ -76,6 +74,13 @@ def admit(request: web.Request) -> Admitted:
         refusal = web.HTTPServiceUnavailable if error.scope == "server" else web.HTTPTooManyRequests
         raise refusal(text=f"{error}\n", headers=RETRY_AFTER) from None
     return Admitted(client, place)
+
+
+def check_running(request: web.Request) -> None:
+    """Answer 503, with the phase as text, while no conversation can begin."""
+    phase = request.app[LIFECYCLE].phase
+    if phase != "running":
+        raise web.HTTPServiceUnavailable(text=f"{phase}\n", headers=RETRY_AFTER)
 
 
 def check_origin(request: web.Request) -> str | None:

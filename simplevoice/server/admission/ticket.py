@@ -8,7 +8,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from simplevoice.server.admission.cross_origin import readable
-from simplevoice.server.admission.door import RETRY_AFTER, address_of, require_token
+from simplevoice.server.admission.door import RETRY_AFTER, address_of, check_running, require_token
 from simplevoice.server.admission.tickets import LIFETIME_SECONDS
 from simplevoice.server.keys import TICKETS
 
@@ -23,8 +23,9 @@ class IssuedTicket(msgspec.Struct, frozen=True):
 
 
 async def issue_ticket(request: web.Request) -> web.Response:
-    """Give a ticket to whoever has a token, or raise 401, 403, or 429 when too many are outstanding."""
+    """Give a ticket to whoever has a token, or raise 401, 403, 503, or 429 when too many are outstanding."""
     with readable(request) as headers:
+        check_running(request)
         token = require_token(request)
         ticket = request.app[TICKETS].issue(token)
         if ticket is None:

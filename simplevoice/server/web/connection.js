@@ -19,6 +19,8 @@ const MAX_BUFFERED_BYTES = 512 * 1024;
 const FINAL = { 1000: "closed", 1003: "refused" };
 const POLICY = { "idle timeout": "idle", replaced: "replaced" };
 const ADMISSION = { 403: "origin", 421: "origin", 429: "busy", 503: "busy" };
+/** What a server says with 503 that is not there yet, or no more. */
+const PHASE = { starting: "starting", draining: "restart" };
 
 export class Connection extends EventTarget {
   /**
@@ -100,7 +102,8 @@ export class Connection extends EventTarget {
       const answer = await fetch(new URL(`${PATH}/ticket`, this.base), { method: "POST", headers, signal });
       if (answer.ok) return { ticket: (await answer.json()).ticket };
       if (answer.status === 401) return { reason: this.token() ? "wrong-token" : "token", final: true };
-      const reason = ADMISSION[answer.status] ?? "unreachable";
+      const phase = answer.status === 503 ? PHASE[(await answer.text()).trim()] : undefined;
+      const reason = phase ?? ADMISSION[answer.status] ?? "unreachable";
       return { reason, final: reason === "origin", seconds: Number(answer.headers.get("Retry-After")) || 0 };
     } catch {
       return { reason: "unreachable" };

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from simplevoice.server.admission import tickets
-from simplevoice.server.keys import LIVE, TICKETS, TOKENS
+from simplevoice.server.keys import LIFECYCLE, LIVE, TICKETS, TOKENS
+from simplevoice.server.lifecycle import Phase
 from tests.unit.server.conftest import KITCHEN, Daemon, Line, Start
 
 PATH = "/ws/simple-voice-chat/ticket"
@@ -33,6 +34,18 @@ async def test_a_ticket_opens_one_conversation_in_the_name_of_its_token(daemon: 
         assert (await response.json())["connections"][0]["client"] == "kitchen"
     with pytest.raises(WSServerHandshakeError, match="401"):
         await service.connect(ticket=ticket, connection_id="again")
+
+
+@pytest.mark.parametrize("phase", ["starting", "draining"])
+async def test_where_no_conversation_can_begin_there_is_none_and_a_page_can_read_why(
+    daemon: Start, phase: Phase
+) -> None:
+    service = await daemon(server_allowed_origins=("https://app.test",))
+    service.app[LIFECYCLE].phase = phase
+    async with service.http.post(PATH, headers={"Origin": "https://app.test"}) as response:
+        assert (response.status, await response.text()) == (503, f"{phase}\n")
+        assert response.headers["Retry-After"] == "5"
+        assert response.headers["Access-Control-Allow-Origin"] == "https://app.test"
 
 
 async def test_of_two_with_one_ticket_one_gets_in(daemon: Start, token_file: Path) -> None:
