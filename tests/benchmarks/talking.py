@@ -24,7 +24,7 @@ from tests.benchmarks.processes import cpu_seconds
 from tests.reliability.subject import Subject
 
 DATA = Path(__file__).parents[1] / "data"
-AS_SERVE_SETS_IT = {"OPENBLAS_NUM_THREADS": "1"}
+AS_SERVE_SETS_IT = {"OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000"}
 """For programs of the tests, which import numpy before they could."""
 APART_SECONDS = 0.7
 """People don't begin in one moment: each this long behind the one before."""

@@ -33,21 +33,24 @@ def test_the_settings_reach_the_server_and_its_number_is_the_exit_code(monkeypat
     assert result.stdout == ""
 
 
-def test_numpy_takes_one_thread_unless_the_operator_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "ours"), [("OPENBLAS_NUM_THREADS", "1"), ("GOMP_SPINCOUNT", "10000")])
+def test_how_libraries_use_threads_is_set_unless_the_operator_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, name: str, ours: str
+) -> None:
     found: list[str] = []
 
     def start(settings: Settings) -> int:
-        found.append(os.environ["OPENBLAS_NUM_THREADS"])
+        found.append(os.environ[name])
         return 0
 
     monkeypatch.setattr(server_start, "start", start)
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.setenv(name, "3")
     CliRunner().invoke(main, ["serve"])
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    monkeypatch.delenv(name)
     CliRunner().invoke(main, ["serve"])
-    assert found == ["3", "1"]
+    assert found == ["3", ours]
 
 
-def test_numpy_is_not_there_before() -> None:
-    code = "import sys, simplevoice.cli.serve; sys.exit('numpy' in sys.modules)"
+def test_the_libraries_are_not_there_before() -> None:
+    code = "import sys, simplevoice.cli.serve; sys.exit(bool({'numpy', 'ctranslate2'} & {*sys.modules}))"
     subprocess.run([sys.executable, "-c", code], check=True)
