@@ -36,8 +36,8 @@ def serve(settings: Settings, print_config: bool) -> int:
     # numpy reads it when it is imported. A second thread gains nothing for the spectrogram of an utterance and then
     # spins for a while: with it Smart Turn takes three times the processor time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # libgomp reads it when CTranslate2 is imported. Whisper's threads wait for each other after every step, and the first
-    # would spin for some ms whenever others have the core of the second, as they do during a start: three times the work.
+    # libgomp reads it when CTranslate2 is imported. Whisper's threads wait for each other after every step; the first
+    # would spin for some ms whenever others have the core of the second, as during a start: three times the work.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     with memory.uncollected():
         from simplevoice.server.start import start  # brings every engine's room
