@@ -123,6 +123,11 @@ class Outgoing:
         """Whether nothing more will be taken."""
         return self._closing is not None
 
+    @property
+    def close_reason(self) -> str:
+        """What is told with the close; empty where there is nothing to tell, or no close yet."""
+        return "" if self._closing is None else self._closing[1]
+
     async def put(self, message: Message) -> None:
         """Queue a message, behind whoever waits for room. One of a turn that was discarded is dropped."""
         if self._is_free and message.size <= AT_ONCE_BYTES and self._transport.drained:

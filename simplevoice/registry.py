@@ -104,6 +104,11 @@ class Connection:
         return self._outgoing.closed
 
     @property
+    def close_reason(self) -> str:
+        """Why the daemon closes it; empty where the client left, or nobody has yet."""
+        return self._outgoing.close_reason
+
+    @property
     def state(self) -> ConnectionState:
         """What the conversation is doing."""
         return "idle" if self.owner is None else self.owner.state

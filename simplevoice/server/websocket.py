@@ -134,15 +134,21 @@ async def _converse(
             await connection.send(error_message(SimpleVoiceError("crashed"), settings.language))
             code, reason = CLOSE_INTERNAL_ERROR, "internal error"
         finally:
-            app[SESSIONS].leave(connection.owned_session)
-            await to_its_end(app[STAYS].leave(connection, code, reason))
-            log.info(
-                "disconnected",
-                connection_id=connection.id,
-                session_id=connection.session_id,
-                close_code=socket.close_code,
-                turns=connection.message_count,
-            )
+            await to_its_end(_leave(app, socket, connection, code, reason))
+
+
+async def _leave(app: web.Application, socket: ClientSocket, connection: Connection, code: int, reason: str) -> None:
+    """Close the connection, where that was not begun for another reason, and say in the log how it ended."""
+    app[SESSIONS].leave(connection.owned_session)
+    await app[STAYS].leave(connection, code, reason)
+    log.info(
+        "disconnected",
+        connection_id=connection.id,
+        session_id=connection.session_id,
+        close_code=socket.close_code,
+        reason=connection.close_reason or None,
+        turns=connection.message_count,
+    )
 
 
 async def _refuse(socket: ClientSocket, error: ClientError, config: Config, code: int) -> None:

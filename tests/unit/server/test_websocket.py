@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from structlog.testing import capture_logs
 
 from simplevoice.errors import EngineError, ErrorCode
 from simplevoice.protocol import (
@@ -198,6 +199,21 @@ async def test_a_silent_client_is_closed(daemon: Start) -> None:
     line = await (await daemon(limits_idle_timeout_seconds=0.05)).connect()
     await line.next()
     assert await line.closed() == (1008, "idle timeout")
+
+
+async def test_the_log_says_why_a_connection_ended(daemon: Start) -> None:
+    service = await daemon(limits_idle_timeout_seconds=1.0)
+    with capture_logs() as logs:
+        for name in ("stays", "leaves"):
+            line = await service.connect(connection_id=name)
+            await line.next()
+            if name == "leaves":
+                await line.socket.close()
+            else:
+                await line.closed()
+            while service.app[REGISTRY].snapshot():
+                await asyncio.sleep(0.01)
+    assert [entry["reason"] for entry in logs if entry["event"] == "disconnected"] == ["idle timeout", None]
 
 
 async def test_a_flood_is_refused_and_then_closed(daemon: Start) -> None:
