@@ -20,7 +20,7 @@ from simplevoice.server.admission.cross_origin import readable
 from simplevoice.server.admission.door import admit
 from simplevoice.server.keys import LIVE, SERVICE, SPEECHES
 from simplevoice.synthesis import Script, Synthesis
-from simplevoice.tts import Voice
+from simplevoice.tts import Voice, language_of
 from simplevoice.types import AudioFormat, Language
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ async def speak(request: web.Request) -> web.StreamResponse:
         language = config.conversation.language
         try:
             wanted = decode_speak(await _read(request, config.limits))
-            language = language if wanted.language is UNSET else wanted.language
+            language = _language_of(wanted) or language
             speeches.take(caller, config.limits)
             return await _speak(request, _script(wanted, language, config), caller, headers)
         except SimpleVoiceError as error:
@@ -74,6 +74,13 @@ async def _read(request: web.Request, limits: LimitsConfig) -> bytes:
         ) from None
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+
+
+def _language_of(wanted: SpeakRequest) -> Language | None:
+    """Tell the language that is asked for, if only by the name of a voice."""
+    if wanted.language is not UNSET:
+        return wanted.language
+    return language_of(wanted.voice) if wanted.voice else None
 
 
 def _script(wanted: SpeakRequest, language: Language, config: Config) -> Script:

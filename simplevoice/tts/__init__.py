@@ -1,5 +1,6 @@
 """Text to speech: the abstract engine, and how one is made by its name."""
 
+import re
 import unicodedata
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
@@ -10,7 +11,7 @@ import msgspec
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.engine import Engine
 from simplevoice.errors import SpeechError
-from simplevoice.types import Language, SpeechCodec, VoiceType
+from simplevoice.types import LANGUAGES, Language, SpeechCodec, VoiceType
 
 ENGINES = {
     "edge": "simplevoice.tts.edge:EdgeSpeaker",
@@ -25,14 +26,24 @@ PROBE_TEXT: dict[Language, str] = {"ar": "نعم", "en": "Yes."}
 class Voice(msgspec.Struct, frozen=True):
     """Who speaks, and how. ``name`` is an engine's own name for a voice and goes before ``voice_type``.
 
-    An engine passes over a ``name`` that is not one of its own. ``rate`` is relative to the voice's own pace, such as
-    ``+10%`` or ``-25%``; None leaves it to the configuration.
+    An engine passes over a ``name`` that is not one of its own, or that can't speak the language. ``rate`` is relative
+    to the voice's own pace, such as ``+10%`` or ``-25%``; None leaves it to the configuration.
     """
 
     language: Language
     voice_type: VoiceType
     name: str | None = None
     rate: str | None = None
+
+    def own_name(self, names: re.Pattern[str]) -> str | None:
+        """Give the ``name`` if it is one of these, unless its voice is of the other language.
+
+        An English one spells Arabic out letter by letter, or says nothing of it.
+        """
+        if self.name is None or not names.fullmatch(self.name):
+            return None
+        foreign = language_of(self.name) not in (None, self.language) and "Multilingual" not in self.name
+        return None if foreign else self.name
 
 
 class VoiceInfo(msgspec.Struct, frozen=True):
@@ -95,6 +106,12 @@ async def voice_table(config: TtsConfig, voices: VoicesConfig, models: ModelsCon
     """List the voices of all engines, sorted by language and type."""
     rows = [row for name in ENGINES for row in await create_engine(name, config, voices, models).voices()]
     return sorted(rows, key=lambda row: (row.language, row.voice_type))
+
+
+def language_of(name: str) -> Language | None:
+    """Tell the language of a voice, with which its name begins; None where it is none of ours."""
+    begins = re.split("[-+_]", name, maxsplit=1)[0]
+    return next((language for language in LANGUAGES if language == begins), None)
 
 
 def speakable(text: str) -> str:

@@ -135,9 +135,7 @@ class EdgeSpeaker(Speaker):
         return self._requests
 
     def _voice_name(self, voice: Voice) -> str:
-        if voice.name and OWN_NAME.fullmatch(voice.name):
-            return voice.name
-        name: str = getattr(self._voices, f"{voice.language}_{voice.voice_type}")
+        name: str = voice.own_name(OWN_NAME) or getattr(self._voices, f"{voice.language}_{voice.voice_type}")
         return name
 
 

@@ -129,7 +129,7 @@ class EspeakSpeaker(Speaker):
         return tuple(VoiceInfo(language, kind, self.name, name, True) for (language, kind), name in VOICES.items())
 
     async def synthesize(self, text: str, voice: Voice) -> AsyncGenerator[SpeechChunk]:
-        name = voice.name if voice.name and OWN_NAME.fullmatch(voice.name) else VOICES[voice.language, voice.voice_type]
+        name = voice.own_name(OWN_NAME) or VOICES[voice.language, voice.voice_type]
         words_per_minute = round(WORDS_PER_MINUTE * pace(voice.rate or self._rate))
         for piece in textwrap.wrap(speakable(text), PIECE_CHARACTERS):
             async with aclosing(self._speak(piece, name, words_per_minute)) as samples:

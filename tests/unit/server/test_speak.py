@@ -73,6 +73,15 @@ async def test_what_is_left_out_is_the_operators_choice(daemon: Start) -> None:
     assert service.fakes.speaker.received == [("hello", Voice("en", "male"))]
 
 
+@pytest.mark.parametrize(("voice", "language"), [("en-us+m3", "en"), ("ar+f3", "ar"), ("nobody", "ar")])
+async def test_a_voice_tells_the_language_where_nobody_does(daemon: Start, voice: str, language: str) -> None:
+    service = await daemon()
+    async with service.http.post(PATH, json={"text": "Good morning.", "voice": voice}) as response:
+        assert response.status == 200
+    [(_, asked)] = service.fakes.speaker.received
+    assert (asked.language, asked.name) == (language, voice)
+
+
 async def test_sound_is_sent_while_it_is_made(daemon: Start) -> None:
     fakes, rest = FakeEngines(), asyncio.Event()
     fakes.speaker.steps = (bytes(4800), rest, bytes(4800))

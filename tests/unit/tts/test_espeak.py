@@ -108,6 +108,11 @@ async def test_a_name_of_its_own_goes_before_the_type(speaker: EspeakSpeaker) ->
     assert not alike(own, await speak(speaker, TEXTS["en"], Voice("en", "female")))
 
 
+async def test_an_english_voice_does_not_spell_arabic(speaker: EspeakSpeaker) -> None:
+    named = await speak(speaker, TEXTS["ar"], Voice("ar", "female", name="en-us+m3"))
+    assert alike(named, await speak(speaker, TEXTS["ar"], Voice("ar", "female")))
+
+
 @pytest.mark.parametrize("name", ["en-US-JennyNeural", "en-us+../../../../../etc/passwd", "xx"])
 async def test_another_name_is_passed_over(speaker: EspeakSpeaker, name: str) -> None:
     named = await speak(speaker, TEXTS["en"], Voice("en", "female", name=name))

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,9 @@ import pytest
 from simplevoice import tts
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.errors import SpeechError
+from simplevoice.tts import Voice
 from simplevoice.tts.policy import SpeechPolicy
+from simplevoice.types import Language
 
 
 @pytest.mark.parametrize(
@@ -68,3 +71,21 @@ async def test_the_voice_table_has_each_language_and_type(tmp_path: Path) -> Non
         ("piper-en-female", False),
         ("piper-en-male", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "own"),
+    [
+        ("en-us+m3", "en", True),
+        ("en-us+m3", "ar", False),
+        ("ar-SA-ZariyahNeural", "ar", True),
+        ("ar-SA-ZariyahNeural", "en", False),
+        ("en-US-AvaMultilingualNeural", "ar", True),
+        ("fr-FR-DeniseNeural", "en", True),
+        (None, "ar", False),
+    ],
+)
+def test_a_voice_of_the_other_language_is_passed_over(name: str | None, language: Language, own: bool) -> None:
+    voice = Voice(language, "female", name)
+    assert voice.own_name(re.compile(".*")) == (name if own else None)
+    assert voice.own_name(re.compile("another")) is None
