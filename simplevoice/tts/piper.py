@@ -4,14 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
 from simplevoice.engine import EngineHealth
 from simplevoice.errors import SpeechError
+from simplevoice.importing import ONE_AT_A_TIME
 from simplevoice.models.store import ModelStore
 from simplevoice.tts import Speaker, SpeechChunk, Voice, VoiceInfo, pace, speakable
-from simplevoice.tts.piper_voice import PiperVoice
 from simplevoice.types import Language, VoiceType
+
+if TYPE_CHECKING:
+    from simplevoice.tts.piper_voice import PiperVoice
 
 VOICES: dict[tuple[Language, VoiceType], str] = {
     ("ar", "male"): "piper-ar-male",
@@ -98,13 +102,15 @@ class PiperSpeaker(Speaker):
         while (data := await _next(pieces, threads)) is not None:
             yield SpeechChunk(data, "pcm16", opened.sample_rate, self.name)
 
-    async def _open(self, name: str) -> PiperVoice:
+    async def _open(self, name: str) -> "PiperVoice":
         async with self._opening:
             if name not in self._opened:
                 self._opened[name] = await asyncio.to_thread(self._load_voice, name)
             return self._opened[name]
 
-    def _load_voice(self, name: str) -> PiperVoice:
+    def _load_voice(self, name: str) -> "PiperVoice":
+        with ONE_AT_A_TIME:
+            from simplevoice.tts.piper_voice import PiperVoice
         try:
             return PiperVoice(next(self._store.path(name).glob("*.onnx")), LANGUAGES[name])
         except Exception as error:

@@ -56,6 +56,12 @@ async def test_when_there_can_be_no_server_nothing_is_left_of_the_engines(
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_the_server_is_not_imported_before_weights_are_read() -> None:
-    code = "import sys, simplevoice.server.start; sys.exit('aiohttp' in sys.modules)"
+def test_weights_are_read_before_what_they_do_not_need_is_imported() -> None:
+    code = """
+import sys
+from simplevoice.config import Config
+from simplevoice.server.start import create_service
+create_service(Config())
+sys.exit(", ".join({"aiohttp", "av", "onnxruntime", "edge_tts", "faster_whisper"} & {*sys.modules}) or 0)
+"""
     subprocess.run([sys.executable, "-c", code], check=True)
