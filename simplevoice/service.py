@@ -78,13 +78,15 @@ class SimpleVoiceService:
         self._lending = Lending()
         self._loading = asyncio.Lock()
         self._begun: asyncio.Task[None] | None = None
+        self._under_way = asyncio.Event()
         self._warming: asyncio.Task[None] | None = None
         self._users = 0
         self._idle: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
-        """Begin to load; ``start`` goes on with it, and raises what it raises."""
+    async def begin(self) -> None:
+        """Begin to load, until all parts are at it; ``start`` goes on with it, and raises what it raises."""
         self._begun = asyncio.create_task(self._start(), name="begin")
+        await self._under_way.wait()
 
     async def start(self) -> None:
         """Load what is not loaded yet. Raises EngineError or ModelError.
@@ -215,6 +217,7 @@ class SimpleVoiceService:
             raise failures.exceptions[0] from None
 
     async def _load_ears(self) -> None:
+        self._under_way.set()  # in this round of the loop all others begin, too
         if self._ears is None:
             started = time.monotonic()
             self._ears = await asyncio.to_thread(self._open_ears)

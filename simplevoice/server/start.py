@@ -36,8 +36,8 @@ async def _serve(settings: Settings) -> int:
     memory.bound_arenas()  # before there are threads
     with memory.uncollected():
         service = create_service(settings.config)
-        service.begin()
         try:
+            await service.begin()
             create_app, serve = await asyncio.to_thread(_import_server)
             app = create_app(settings.config, service)
         except BaseException:

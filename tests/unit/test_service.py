@@ -47,7 +47,8 @@ async def test_loads_and_warms_up_once() -> None:
 async def test_what_was_begun_is_not_begun_again() -> None:
     fakes = FakeEngines()
     service = make_service(fakes)
-    service.begin()
+    await service.begin()
+    assert [engine.calls for engine in (fakes.transcriber, fakes.model, fakes.speaker)] == [["load"]] * 3
     await service.start()
     await service.start()
     await warm(service)
@@ -59,7 +60,7 @@ async def test_what_fails_at_the_beginning_is_told_at_the_start() -> None:
     fakes = FakeEngines()
     fakes.model.error = EngineError("no such model")
     service = make_service(fakes)
-    service.begin()
+    await service.begin()
     with pytest.raises(EngineError, match="no such model"):
         await service.start()
     await service.close()
@@ -67,7 +68,7 @@ async def test_what_fails_at_the_beginning_is_told_at_the_start() -> None:
 
 async def test_what_was_begun_ends_with_the_service() -> None:
     service = make_service(FakeEngines())
-    service.begin()
+    await service.begin()
     await service.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
