@@ -12,6 +12,7 @@ from simplevoice.errors import SpeechError
 from simplevoice.importing import ONE_AT_A_TIME
 from simplevoice.models.store import ModelStore
 from simplevoice.tts import Speaker, SpeechChunk, Voice, VoiceInfo, pace, speakable
+from simplevoice.tts.urgency import Urgency
 from simplevoice.types import Language, VoiceType
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ VOICES: dict[tuple[Language, VoiceType], str] = {
 
 LANGUAGES = {name: language for (language, _), name in VOICES.items()}
 
-SENTENCES_AT_ONCE = 2
+PIECES_AT_ONCE = 2
 
 
 class PiperSpeaker(Speaker):
@@ -45,6 +46,7 @@ class PiperSpeaker(Speaker):
         self._opened: dict[str, PiperVoice] = {}
         self._opening = asyncio.Lock()
         self._threads: ThreadPoolExecutor | None = None
+        self._urgency = Urgency(PIECES_AT_ONCE)
 
     async def load(self) -> None:
         """Open the installed voices. Raises SpeechError when there is none, or piper-tts isn't installed."""
@@ -58,7 +60,7 @@ class PiperSpeaker(Speaker):
         for name in present:
             await self._open(name)
         self._present = present
-        self._threads = ThreadPoolExecutor(SENTENCES_AT_ONCE, thread_name_prefix="piper")
+        self._threads = ThreadPoolExecutor(PIECES_AT_ONCE, thread_name_prefix="piper")
 
     async def release(self) -> None:
         """Drop the prepared voices, some 60 MB each. A sentence that is being spoken keeps its own to its end."""
@@ -99,8 +101,15 @@ class PiperSpeaker(Speaker):
         threads = self._threads
         opened = await self._open(VOICES[voice.language, voice.voice_type])
         pieces = opened.speak(text, pace(voice.rate or self._rate))
-        while (data := await _next(pieces, threads)) is not None:
+        now = asyncio.get_running_loop().time
+        due = now()
+        while (data := await self._make(pieces, threads, due)) is not None:
+            due = max(due, now()) + len(data) / 2 / opened.sample_rate
             yield SpeechChunk(data, "pcm16", opened.sample_rate, self.name)
+
+    async def _make(self, pieces: Iterator[bytes], threads: ThreadPoolExecutor, due: float) -> bytes | None:
+        async with self._urgency.place(due):
+            return await _next(pieces, threads)
 
     async def _open(self, name: str) -> "PiperVoice":
         async with self._opening:
