@@ -109,8 +109,8 @@ class FakeDaemon:
         self.received: list[protocol.AnyClientMessage | bytes] = []
         self.url = ""
         self.scripts: list[protocol.SpeakRequest] = []
-        self.speech: bytes | protocol.ServerMessage | None = b"sound"
-        """What a text becomes: speech, an error, or speech that breaks off."""
+        self.speech: bytes | protocol.ServerMessage | asyncio.Event | None = b"sound"
+        """What a text becomes: speech, an error, nothing before an event, or None: speech that breaks off."""
 
     @contextmanager
     def running(self) -> Iterator["FakeDaemon"]:
@@ -158,6 +158,9 @@ class FakeDaemon:
         match self.speech:
             case bytes():
                 return web.Response(body=self.speech)
+            case asyncio.Event():
+                await self.speech.wait()
+                return web.Response()
             case None:
                 response = web.StreamResponse()
                 await response.prepare(request)

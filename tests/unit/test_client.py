@@ -201,5 +201,7 @@ async def test_speech_that_breaks_off_or_does_not_come_is_none() -> None:
         daemon.speech = None
         with pytest.raises(ConnectionFailedError, match="payload is not completed"):
             await speak("hello", daemon.url)
+        daemon.speech = asyncio.Event()
         with pytest.raises(ConnectionFailedError, match="does not answer"):
-            await speak("hello", daemon.url, seconds=0.0)
+            await speak("hello", daemon.url, seconds=0.5)
+        assert len(daemon.scripts) == 2, "it was asked"
