@@ -70,7 +70,7 @@ check: $(VENV)/.installed-test
 
 # What is made from the settings' table: docs/configuration.md and systemd/simplevoice.toml.
 docs: $(VENV)/.installed
-	$(BIN)/python -m simplevoice.config_text
+	$(BIN)/python -m simplevoice.config.text
 
 # One file that needs no Python: dist/simplevoice. It is made in an environment that holds nothing else.
 PROGRAM := build/binary/simplevoice

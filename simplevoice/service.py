@@ -12,11 +12,11 @@ import structlog
 
 from simplevoice import llm, memory, stt, tts
 from simplevoice.config import Config, LimitsConfig
-from simplevoice.engine import Engine, EngineHealth
-from simplevoice.engines import Ears, Engines, Lender
+from simplevoice.engines.engine import Engine, EngineHealth
+from simplevoice.engines.lending import Lending
+from simplevoice.engines.lent import Ears, Engines, Lender
 from simplevoice.errors import EngineError, SimpleVoiceError
 from simplevoice.importing import ONE_AT_A_TIME
-from simplevoice.lending import Lending
 from simplevoice.llm import LanguageModel
 from simplevoice.models.fetching import Fetching
 from simplevoice.observation import Observation, log_turn
@@ -310,5 +310,5 @@ def create_service(config: Config) -> SimpleVoiceService:
 def _import_ears() -> Callable[[Config], Ears]:
     """Import what takes as long as reading some weights does."""
     with ONE_AT_A_TIME:
-        from simplevoice.ears import open_ears
+        from simplevoice.engines.ears import open_ears
     return open_ears

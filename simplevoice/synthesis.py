@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from simplevoice.config import Config
-from simplevoice.engines import Lender
+from simplevoice.engines.lent import Lender
 from simplevoice.errors import SimpleVoiceError, SpeechError, TurnTimeoutError
 from simplevoice.observation import Observation, Outcome, Progress, TurnReport, outcome_of
 from simplevoice.speech.encode import SpeechEncoder

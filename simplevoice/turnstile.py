@@ -12,7 +12,7 @@ from collections.abc import Callable
 from statistics import fmean
 
 from simplevoice.config import LimitsConfig
-from simplevoice.cores import CORES
+from simplevoice.engines.cores import CORES
 from simplevoice.errors import BusyError
 
 REMEMBERED = 64

@@ -10,7 +10,7 @@ import msgspec
 from simplevoice.cli.options import SectionedCommand, with_settings
 from simplevoice.cli.plot import draw, plot_path
 from simplevoice.cli.target import Target, optional_target
-from simplevoice.config_sources import Settings
+from simplevoice.config.sources import Settings
 from simplevoice.types import LANGUAGES, Language
 
 RULES = ("silence", "smart-turn", "transcript", "all")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simplevoice.cli.options import with_settings
-from simplevoice.config_sources import Settings
+from simplevoice.config.sources import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -33,7 +33,7 @@ from simplevoice.cli.own_daemon import own_daemon
 from simplevoice.cli.plot import Picture
 from simplevoice.cli.progress import counting
 from simplevoice.cli.target import Target
-from simplevoice.config_sources import DEFAULT, Settings
+from simplevoice.config.sources import DEFAULT, Settings
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 

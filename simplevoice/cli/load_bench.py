@@ -22,7 +22,7 @@ from simplevoice.cli.progress import counting
 from simplevoice.cli.sound import wav
 from simplevoice.cli.target import Target
 from simplevoice.client import Conversation
-from simplevoice.config_sources import DEFAULT, Settings
+from simplevoice.config.sources import DEFAULT, Settings
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 

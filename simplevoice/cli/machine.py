@@ -12,7 +12,7 @@ from simplevoice.address import metrics_url
 from simplevoice.cli.connecting import http_session
 from simplevoice.cli.target import Target
 from simplevoice.cli.watching import ANSWER_SECONDS, EngineView, read_status
-from simplevoice.cores import CORES
+from simplevoice.engines.cores import CORES
 
 CPU = "process_cpu_seconds_total"
 MEMORY = "process_resident_memory_bytes"

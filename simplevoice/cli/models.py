@@ -12,7 +12,7 @@ from rich.table import Table
 from simplevoice.cli.options import with_settings
 from simplevoice.cli.output import console
 from simplevoice.config import LlmConfig
-from simplevoice.config_sources import Settings
+from simplevoice.config.sources import Settings
 from simplevoice.errors import ModelError
 from simplevoice.models.catalog import CATALOG, Model
 from simplevoice.models.store import ModelStore, ensure_llm

@@ -10,8 +10,8 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
-from simplevoice.config_sources import DEFAULT, SYSTEM_FILE, Settings, load
-from simplevoice.config_table import SECTIONS, Setting, in_section
+from simplevoice.config.sources import DEFAULT, SYSTEM_FILE, Settings, load
+from simplevoice.config.table import SECTIONS, Setting, in_section
 
 
 class SettingType(click.ParamType[str]):

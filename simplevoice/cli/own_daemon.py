@@ -10,8 +10,8 @@ from typing import Any
 import click
 import msgspec
 
-from simplevoice.config_sources import DEFAULT, Settings
-from simplevoice.config_table import SETTINGS, Setting, as_table
+from simplevoice.config.sources import DEFAULT, Settings
+from simplevoice.config.table import SETTINGS, Setting, as_table
 
 START_SECONDS = 600.0
 """Weights may have to be fetched first."""

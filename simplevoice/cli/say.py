@@ -13,8 +13,8 @@ from simplevoice.cli.sound import find_player, format_of, playable_format
 from simplevoice.cli.target import Target, optional_target
 from simplevoice.cli.voice_choice import complete_voice, find_voice
 from simplevoice.config import Config
-from simplevoice.config_sources import Settings
-from simplevoice.config_table import SETTINGS
+from simplevoice.config.sources import Settings
+from simplevoice.config.table import SETTINGS
 from simplevoice.types import AUDIO_FORMATS, LANGUAGES, VOICE_TYPES, AudioFormat, Language, VoiceType
 
 if TYPE_CHECKING:

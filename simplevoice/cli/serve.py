@@ -6,9 +6,9 @@ import click
 
 from simplevoice import memory
 from simplevoice.cli.options import SectionedCommand, with_settings
-from simplevoice.config_sources import Settings
-from simplevoice.config_table import SECTIONS
-from simplevoice.config_text import describe
+from simplevoice.config.sources import Settings
+from simplevoice.config.table import SECTIONS
+from simplevoice.config.text import describe
 
 
 @click.command(cls=SectionedCommand)

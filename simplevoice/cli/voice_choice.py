@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from simplevoice.config import Config
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from simplevoice.cli.options import with_settings
 from simplevoice.cli.sound import find_player, format_of, playable_format
 from simplevoice.cli.voice_choice import complete_voice, find_voice
 from simplevoice.config import Config
-from simplevoice.config_sources import Settings
+from simplevoice.config.sources import Settings
 from simplevoice.types import LANGUAGES, Language
 
 if TYPE_CHECKING:

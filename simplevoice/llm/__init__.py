@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from simplevoice.config import LlmConfig, ModelsConfig
-from simplevoice.engine import Engine
+from simplevoice.engines.engine import Engine
 from simplevoice.types import Language
 
 ENGINES = {

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from simplevoice.config import LlmConfig, ModelsConfig
-from simplevoice.engine import EngineHealth
+from simplevoice.engines.engine import EngineHealth
 from simplevoice.errors import ModelError
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk, create_engine
 from simplevoice.llm.echo import EchoModel

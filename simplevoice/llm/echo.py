@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from simplevoice.config import LlmConfig, ModelsConfig
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engines.engine import EngineHealth, EngineState
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.types import LANGUAGES, Language
 

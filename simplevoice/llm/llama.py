@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from simplevoice.config import LlmConfig, ModelsConfig
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engines.engine import EngineHealth, EngineState
 from simplevoice.errors import ModelError, ReplyError
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.llm.llama_cpp import LlamaCpp, Reply, use_gpu

@@ -15,8 +15,8 @@ import structlog
 import xllamacpp
 
 from simplevoice.config import LlmConfig
-from simplevoice.cores import CORES, reply_threads
-from simplevoice.engine import shut_down
+from simplevoice.engines.cores import CORES, reply_threads
+from simplevoice.engines.engine import shut_down
 from simplevoice.errors import ModelError, ReplyError
 from simplevoice.llm.slots import Slot, Slots
 

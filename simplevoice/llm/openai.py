@@ -10,11 +10,11 @@ import structlog
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from simplevoice.config import LlmConfig, ModelsConfig
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engines.engine import EngineHealth, EngineState
+from simplevoice.engines.remote import FAILURES, OPENAI_URL, Server, explain, retry_in
 from simplevoice.errors import ReplyError
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.llm.prompts import system_prompt
-from simplevoice.remote import FAILURES, OPENAI_URL, Server, explain, retry_in
 from simplevoice.types import LANGUAGES, Language
 
 log = structlog.get_logger(__name__)

@@ -7,8 +7,8 @@ not go on with the same thought.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from simplevoice.engines.failover import Failover
 from simplevoice.errors import ReplyError
-from simplevoice.failover import Failover
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.types import Language
 

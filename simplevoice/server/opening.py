@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from simplevoice.config import Config, EndpointingConfig
-from simplevoice.config_table import SETTINGS
+from simplevoice.config.table import SETTINGS
 from simplevoice.errors import ClientError, ErrorCode
 from simplevoice.protocol import Identifier, OpeningParameters, allowed, parse_opening
 

@@ -7,9 +7,9 @@ import time
 from aiohttp import WSMsgType, web
 
 from simplevoice.config import LimitsConfig
-from simplevoice.conversation import Conversation
+from simplevoice.conversation.conversation import Conversation
+from simplevoice.conversation.notices import error_message
 from simplevoice.errors import RateLimitedError
-from simplevoice.notices import error_message
 from simplevoice.outgoing import CLOSE_NORMAL, CLOSE_POLICY
 from simplevoice.rates import Allowance
 from simplevoice.registry import Connection

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from simplevoice import systemd
 from simplevoice.config import Config
-from simplevoice.config_sources import Settings
-from simplevoice.config_table import SETTINGS, Setting
+from simplevoice.config.sources import Settings
+from simplevoice.config.table import SETTINGS, Setting
 from simplevoice.errors import ConfigError, SimpleVoiceError
 from simplevoice.server.keys import LIVE
 

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from simplevoice import memory, systemd
-from simplevoice.config_sources import Settings
+from simplevoice.config.sources import Settings
 from simplevoice.errors import SimpleVoiceError
 from simplevoice.reasons import system_words
 from simplevoice.server.app import start_service

@@ -9,8 +9,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from simplevoice import __version__
-from simplevoice.breaker import BreakerState
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engines.breaker import BreakerState
+from simplevoice.engines.engine import EngineHealth, EngineState
 from simplevoice.registry import ConnectionRegistry, ConnectionState
 from simplevoice.server.lifecycle import Lifecycle, Phase
 from simplevoice.server.live import Live

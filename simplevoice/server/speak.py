@@ -13,8 +13,8 @@ from msgspec import UNSET
 
 from simplevoice.caller import Caller
 from simplevoice.config import Config, LimitsConfig
+from simplevoice.conversation.notices import error_message
 from simplevoice.errors import ClientError, ErrorCode, RateLimitedError, SimpleVoiceError
-from simplevoice.notices import error_message
 from simplevoice.protocol import SpeakRequest, decode_speak, encode
 from simplevoice.server.admission.cross_origin import readable
 from simplevoice.server.admission.door import admit

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from simplevoice import memory
-from simplevoice.config_sources import Settings
+from simplevoice.config.sources import Settings
 from simplevoice.importing import ONE_AT_A_TIME
 from simplevoice.server.event_loop import new_event_loop
 from simplevoice.server.signals import leave

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from simplevoice import systemd
-from simplevoice.engine import EngineHealth
+from simplevoice.engines.engine import EngineHealth
 from simplevoice.server.keys import LIFECYCLE, LIVE, REGISTRY, SERVICE
 from simplevoice.server.workers import WorkerProbe
 

@@ -10,9 +10,11 @@ from msgspec import UnsetType
 from simplevoice import messages
 from simplevoice.caller import Caller
 from simplevoice.config import Config, LimitsConfig
-from simplevoice.conversation import Conversation
+from simplevoice.conversation.conversation import Conversation
+from simplevoice.conversation.notices import error_message
+from simplevoice.conversation.settings import Settings
+from simplevoice.conversation.turn_queue import MAX_WAITING
 from simplevoice.errors import BusyError, ClientError, ErrorCode, SimpleVoiceError
-from simplevoice.notices import error_message
 from simplevoice.outgoing import (
     CLOSE_INTERNAL_ERROR,
     CLOSE_NORMAL,
@@ -36,9 +38,7 @@ from simplevoice.server.keys import LIFECYCLE, LIVE, METRICS, REGISTRY, SERVICE,
 from simplevoice.server.opening import check_opening, default_session, with_turns
 from simplevoice.server.reading import read
 from simplevoice.server.socket import ClientSocket
-from simplevoice.settings import Settings
 from simplevoice.shielded import to_its_end
-from simplevoice.turn_queue import MAX_WAITING
 
 log = structlog.get_logger(__name__)
 

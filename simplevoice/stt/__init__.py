@@ -7,7 +7,7 @@ import msgspec
 from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig, SttConfig
-from simplevoice.engine import Engine
+from simplevoice.engines.engine import Engine
 from simplevoice.types import Language
 
 ENGINES = {

@@ -11,9 +11,9 @@ from openai import BadRequestError, UnprocessableEntityError
 from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig, SttConfig
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engines.engine import EngineHealth, EngineState
+from simplevoice.engines.remote import FAILURES, Server, explain, retry_in
 from simplevoice.errors import EngineError, TranscriptionError
-from simplevoice.remote import FAILURES, Server, explain, retry_in
 from simplevoice.stt import Transcriber, Transcript
 from simplevoice.types import Language
 

@@ -4,7 +4,7 @@ import msgspec
 from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig, SttConfig
-from simplevoice.failover import Failover
+from simplevoice.engines.failover import Failover
 from simplevoice.stt import Transcriber, Transcript, create_engine
 from simplevoice.types import INPUT_SAMPLE_RATE, Language
 

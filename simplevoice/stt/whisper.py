@@ -9,7 +9,7 @@ import structlog
 from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig, SttConfig
-from simplevoice.engine import EngineHealth, EngineState, shut_down
+from simplevoice.engines.engine import EngineHealth, EngineState, shut_down
 from simplevoice.errors import SimpleVoiceError, TranscriptionError
 from simplevoice.stt import Transcriber, Transcript
 from simplevoice.stt.batcher import Batcher

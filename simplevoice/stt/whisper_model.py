@@ -18,7 +18,7 @@ import structlog
 from ctranslate2.models import Whisper, WhisperGenerationResult
 
 from simplevoice.config import ModelsConfig, SttConfig
-from simplevoice.cores import CORES, recognition_threads
+from simplevoice.engines.cores import CORES, recognition_threads
 from simplevoice.errors import EngineError, TranscriptionError, WeightsUnavailableError
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore

@@ -9,7 +9,7 @@ from importlib import import_module
 import msgspec
 
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.engine import Engine
+from simplevoice.engines.engine import Engine
 from simplevoice.errors import SpeechError
 from simplevoice.types import LANGUAGES, Language, SpeechCodec, VoiceType
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engines.engine import EngineHealth, EngineState
 from simplevoice.errors import SpeechBrokenOffError, SpeechError
 from simplevoice.importing import ONE_AT_A_TIME
 from simplevoice.tts import PROBE_TEXT, Speaker, SpeechChunk, Voice, VoiceInfo, speakable

@@ -17,7 +17,7 @@ from functools import cache
 import espeakng_loader
 
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.engine import EngineHealth
+from simplevoice.engines.engine import EngineHealth
 from simplevoice.errors import SpeechError
 from simplevoice.tts import Speaker, SpeechChunk, Voice, VoiceInfo, pace, speakable
 from simplevoice.types import Language, VoiceType

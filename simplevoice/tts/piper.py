@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.engine import EngineHealth
+from simplevoice.engines.engine import EngineHealth
 from simplevoice.errors import SpeechError
 from simplevoice.importing import ONE_AT_A_TIME
 from simplevoice.models.store import ModelStore

@@ -16,11 +16,11 @@ from functools import partial
 
 import structlog
 
-from simplevoice.breaker import Breaker
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engines.breaker import Breaker
+from simplevoice.engines.engine import EngineHealth, EngineState
+from simplevoice.engines.guard import Guard
 from simplevoice.errors import EngineError, ErrorCode, ModelError, SpeechBrokenOffError, SpeechError
-from simplevoice.guard import Guard
 from simplevoice.tts import PROBE_TEXT, Speaker, SpeechChunk, Voice, VoiceInfo, create_engine, speakable
 from simplevoice.tts.hedge import Attempt
 

@@ -20,14 +20,14 @@ import edge_tts
 import msgspec
 
 from simplevoice.config import LimitsConfig, ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.engines import Engines
-from simplevoice.history import History
-from simplevoice.pipeline import Audio, Event, Pipeline, TurnRequest
+from simplevoice.conversation.history import History
+from simplevoice.conversation.pipeline import Audio, Event, Pipeline, TurnRequest
+from simplevoice.conversation.utterance import Typed
+from simplevoice.engines.lent import Engines
 from simplevoice.protocol import AudioChunk, encode
 from simplevoice.tts import Voice
 from simplevoice.tts.policy import SpeechPolicy, create_policy
 from simplevoice.types import OUTPUT_SAMPLE_RATE
-from simplevoice.utterance import Typed
 from tests.benchmarks.result import Check, Result, Row, quantile, side_by_side
 from tests.edge import EdgeEmulator, Pace
 from tests.edge.distance import Distance

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from simplevoice import logs
 from simplevoice.config import Config
-from simplevoice.config_sources import load
-from simplevoice.engines import Ears
+from simplevoice.config.sources import load
+from simplevoice.engines.lent import Ears
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
 from simplevoice.service import SimpleVoiceService

@@ -7,8 +7,8 @@ import asyncio
 import sys
 
 from simplevoice import llm, logs, stt, tts
-from simplevoice.config_sources import Settings, load
-from simplevoice.ears import open_ears
+from simplevoice.config.sources import Settings, load
+from simplevoice.engines.ears import open_ears
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
 from simplevoice.service import SimpleVoiceService

@@ -38,7 +38,7 @@ MOST, MOST_VERSION = 1.3, 6.0
 IMPORTS = """
 import simplevoice.cli.serve, simplevoice.server.start, simplevoice.stt.whisper, simplevoice.llm.llama
 import simplevoice.tts.edge_requests, simplevoice.tts.piper, simplevoice.tts.espeak
-import simplevoice.ears, simplevoice.server.app, simplevoice.server.run
+import simplevoice.engines.ears, simplevoice.server.app, simplevoice.server.run
 """
 
 

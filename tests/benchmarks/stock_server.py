@@ -13,9 +13,9 @@ from pydub import AudioSegment
 
 from simplevoice import llm, logs, tts
 from simplevoice.config import Config
-from simplevoice.config_sources import load
-from simplevoice.ears import open_ears
-from simplevoice.engine import EngineHealth
+from simplevoice.config.sources import load
+from simplevoice.engines.ears import open_ears
+from simplevoice.engines.engine import EngineHealth
 from simplevoice.errors import TranscriptionError
 from simplevoice.models.store import ModelStore
 from simplevoice.server.app import create_app

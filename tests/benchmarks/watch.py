@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from simplevoice.engine import Engine
+from simplevoice.engines.engine import Engine
 
 INSIDE = "/inside"
 TASKS = Path("/proc/self/task")

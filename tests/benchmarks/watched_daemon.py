@@ -6,14 +6,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from simplevoice import logs, pipeline, registry
-from simplevoice.config_sources import load
-from simplevoice.conversation import Conversation
+from simplevoice import logs, registry
+from simplevoice.config.sources import load
+from simplevoice.conversation import pipeline
+from simplevoice.conversation.conversation import Conversation
+from simplevoice.conversation.utterance import Recording
 from simplevoice.observation import Observation
 from simplevoice.server.run import serve
 from simplevoice.server.socket import ClientSocket
 from simplevoice.speech.encode import SpeechEncoder
-from simplevoice.utterance import Recording
 from tests.benchmarks.free_daemon import make_app
 from tests.benchmarks.loops import run_on_named_loop
 from tests.benchmarks.watch import INSIDE, Watch

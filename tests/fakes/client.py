@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from simplevoice.config import Config
-from simplevoice.conversation import Conversation
-from simplevoice.history import History
+from simplevoice.conversation.conversation import Conversation
+from simplevoice.conversation.history import History
+from simplevoice.conversation.settings import Settings
 from simplevoice.observation import Observation, TurnReport
 from simplevoice.performance import Performance
 from simplevoice.protocol import AnyServerMessage, ClientMessage, ServerMessage, decode_server, encode
 from simplevoice.registry import Connection
-from simplevoice.settings import Settings
 from simplevoice.turnstile import Turnstile
 from tests.fakes.engines import FakeEngines
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydub import AudioSegment
 
-from simplevoice.engine import Engine, EngineHealth, EngineState
-from simplevoice.engines import Ears, Engines
+from simplevoice.engines.engine import Engine, EngineHealth, EngineState
+from simplevoice.engines.lent import Ears, Engines
 from simplevoice.errors import SpeechError
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk
 from simplevoice.speech.vad import SpeechSpan, VoiceActivityModel, VoiceActivityStream

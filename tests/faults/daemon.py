@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from simplevoice import llm, messages, stt, tts
 from simplevoice.client import Conversation, Outcome, connect
 from simplevoice.config import Config, LimitsConfig, LlmConfig, ModelsConfig, SttConfig, TtsConfig, VoicesConfig
-from simplevoice.engines import Ears
+from simplevoice.engines.lent import Ears
 from simplevoice.errors import ErrorCode
 from simplevoice.llm import LanguageModel
 from simplevoice.protocol import AudioMessage, ClientMessage, ErrorMessage, Ping, Pong, TextMessage, VoiceResponse

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from simplevoice.conversation.notices import error_message
 from simplevoice.errors import AudioError, ClientError
-from simplevoice.notices import error_message
 from simplevoice.protocol import decode, encode
 from simplevoice.speech import codec
 from simplevoice.speech.mp3 import FrameSplitter

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.models.store import ModelStore
 from tests.integration.daemon import Daemon
 from tests.integration.listener import Listener

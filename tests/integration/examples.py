@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.models.store import ModelStore
 from simplevoice.protocol import (
     AudioEnd,

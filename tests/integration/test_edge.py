@@ -263,7 +263,7 @@ async def test_a_program_that_is_started_reaches_it_too(edge: EdgeEmulator, tmp_
     code = """
 import asyncio
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.tts import Voice
 from simplevoice.tts.edge import EdgeSpeaker
 import os

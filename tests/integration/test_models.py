@@ -2,7 +2,7 @@
 
 import pytest
 
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.models.catalog import CATALOG
 from simplevoice.models.store import ModelStore
 

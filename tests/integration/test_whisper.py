@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from pydub import AudioSegment
 
 from simplevoice.config import ModelsConfig, SttConfig
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.errors import TranscriptionError
 from simplevoice.stt.judge import verdict, words
 from simplevoice.stt.openai import OpenAITranscriber
@@ -250,7 +250,7 @@ MEMORY = """
 import asyncio, os
 from pathlib import Path
 from simplevoice.config import SttConfig
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.stt.whisper import WhisperTranscriber
 
 def resident_bytes():

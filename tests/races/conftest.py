@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from simplevoice.conversation import Conversation
-from simplevoice.listening import AudioStream
-from simplevoice.pipeline import Pipeline
+from simplevoice.conversation.conversation import Conversation
+from simplevoice.conversation.listening import AudioStream
+from simplevoice.conversation.pipeline import Pipeline
+from simplevoice.conversation.turn import Turn
 from simplevoice.registry import Connection
 from simplevoice.speech.encode import SpeechEncoder
 from simplevoice.speech.stream import StreamDecoder
-from simplevoice.turn import Turn
 from tests.unit.server.conftest import daemon
 
 __all__ = ["daemon"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from simplevoice import patience
 from simplevoice.config import Config
+from simplevoice.conversation import patience
 from simplevoice.errors import ErrorCode
 from simplevoice.outgoing import MAX_QUEUED_MESSAGES
 from simplevoice.protocol import AudioChunk, ErrorMessage, TextMessage, TurnProcessingStarted, VoiceResponse
@@ -12,7 +12,7 @@ from tests.fakes.client import FakeClient, with_changes
 from tests.races.engines import SPEAKING_STAGES, STAGES, Trouble, TroubledEngines, silence
 from tests.races.scene import PCM, play, scene, until_true
 from tests.races.test_speech import TENTATIVE, VAD, speak
-from tests.unit.test_pipeline import wav
+from tests.unit.conversation.test_pipeline import wav
 
 LIMIT, NEXT_LIMIT = 0.02, 0.005
 """Seconds of the clock below, to the first sound and to each next one; the shorter is also the real time between two

@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from simplevoice import turn
 from simplevoice.config import Config
+from simplevoice.conversation import turn
 from simplevoice.errors import EngineError, ErrorCode, ReplyError, SpeechError, TranscriptionError
 from simplevoice.protocol import (
     AudioChunk,
@@ -23,7 +23,7 @@ from simplevoice.stt import Transcript
 from tests.fakes.client import FakeClient, with_changes
 from tests.races.engines import STAGES, Manner, TroubledEngines
 from tests.races.scene import converse, rest, scene
-from tests.unit.test_pipeline import wav
+from tests.unit.conversation.test_pipeline import wav
 
 HASTY = with_changes(Config(), "limits", turn_timeout_seconds=0.2)
 ERRORS: dict[str, type[EngineError]] = {

@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
+from simplevoice.conversation.pipeline import PIECES_AHEAD
 from simplevoice.errors import ReplyError, SpeechError
-from simplevoice.pipeline import PIECES_AHEAD
 from simplevoice.protocol import (
     AudioChunk,
     ErrorMessage,
@@ -21,7 +21,7 @@ from simplevoice.protocol import (
 )
 from tests.races.engines import SPEAKING_STAGES, STAGES, Manner, Trouble, TroubledEngines
 from tests.races.scene import converse, rest, scene
-from tests.unit.test_pipeline import wav
+from tests.unit.conversation.test_pipeline import wav
 
 
 @pytest.mark.parametrize("manner", get_args(Manner))

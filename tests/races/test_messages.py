@@ -20,7 +20,7 @@ from simplevoice.protocol import (
 )
 from tests.races.engines import SPEAKING_STAGES, STAGES, TroubledEngines, speech
 from tests.races.scene import PCM, converse, rest, scene
-from tests.unit.test_pipeline import wav
+from tests.unit.conversation.test_pipeline import wav
 
 
 @pytest.mark.parametrize("stage", STAGES)

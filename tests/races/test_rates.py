@@ -15,7 +15,7 @@ from tests.fakes.client import FakeClient, with_changes
 from tests.races.engines import TroubledEngines, silence
 from tests.races.scene import PCM, converse, play, rest, scene
 from tests.races.test_speech import TENTATIVE, VAD, speak
-from tests.unit.test_pipeline import wav
+from tests.unit.conversation.test_pipeline import wav
 
 ONE_TURN = with_changes(Config(), "limits", turns_per_minute=1)
 ONE_MINUTE = with_changes(Config(), "limits", audio_seconds_per_minute=60.0)

@@ -9,8 +9,8 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simplevoice import playback
 from simplevoice.config import Config
+from simplevoice.conversation import playback
 from simplevoice.errors import EngineError, ReplyError, SpeechError, TranscriptionError
 from simplevoice.protocol import (
     AudioEnd,

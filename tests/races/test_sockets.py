@@ -24,8 +24,8 @@ from simplevoice.server.keys import REGISTRY, SERVICE
 from tests.races.engines import SPEAKING_STAGES, STAGES, Manner, TroubledEngines, silence, speech
 from tests.races.law import assert_lawful
 from tests.races.scene import PCM, until_true
+from tests.unit.conversation.test_pipeline import wav
 from tests.unit.server.conftest import Daemon, Line, Start
-from tests.unit.test_pipeline import wav
 
 STREAM: dict[str, Any] = {"response_mode": "stream", "audio_format": "pcm16"}
 

@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 import pytest
 
-from simplevoice import playback
 from simplevoice.config import Config
+from simplevoice.conversation import playback
 from simplevoice.errors import ErrorCode, ReplyError
 from simplevoice.protocol import (
     AudioChunk,

@@ -26,7 +26,7 @@ from tests.fakes.client import FakeClient, with_changes
 from tests.races.engines import STAGES, Manner, TroubledEngines, silence, speech
 from tests.races.scene import PCM, converse, play, rest, scene, until_true
 from tests.races.test_speech import CONFIRMED, PLAIN, STARTS, TENTATIVE, UTTERANCE, VAD, speak
-from tests.unit.test_pipeline import wav
+from tests.unit.conversation.test_pipeline import wav
 
 HASTY = with_changes(Config(), "limits", turn_timeout_seconds=0.2)
 

@@ -16,12 +16,13 @@ from aiohttp import web
 
 from simplevoice import logs
 from simplevoice.config import Config
-from simplevoice.config_sources import load
-from simplevoice.conversation import Conversation
-from simplevoice.ears import open_ears
-from simplevoice.engines import Ears
-from simplevoice.listening import AudioStream
-from simplevoice.pipeline import Pipeline
+from simplevoice.config.sources import load
+from simplevoice.conversation.conversation import Conversation
+from simplevoice.conversation.listening import AudioStream
+from simplevoice.conversation.pipeline import Pipeline
+from simplevoice.conversation.turn import Turn
+from simplevoice.engines.ears import open_ears
+from simplevoice.engines.lent import Ears
 from simplevoice.registry import Connection
 from simplevoice.server.app import create_app
 from simplevoice.server.run import serve
@@ -29,7 +30,6 @@ from simplevoice.server.socket import ClientSocket
 from simplevoice.service import SimpleVoiceService
 from simplevoice.speech.encode import SpeechEncoder
 from simplevoice.speech.stream import StreamDecoder
-from simplevoice.turn import Turn
 from tests.fakes.engines import FakeEngine, FakeModel, FakeSpeaker, FakeTranscriber
 from tests.reliability.lag import CollectorWatch, LagWatch, StepWatch
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.models.catalog import SILERO_VAD, Wheels
 from simplevoice.models.store import ModelStore
 from tests.unit.models.conftest import Index

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simplevoice.config import LimitsConfig
-from simplevoice.config_table import SETTINGS
+from simplevoice.config.table import SETTINGS
 from simplevoice.server.app import UNLOAD_SECONDS
 from simplevoice.server.drain import CLOSE_SECONDS
 from simplevoice.server.run import HANDLERS_SECONDS

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 
 from simplevoice.address import chat_url
 from simplevoice.config import Config
-from simplevoice.ears import open_ears
+from simplevoice.engines.ears import open_ears
 from simplevoice.server.app import create_app, start_service
 from simplevoice.server.pages import PAGES
 from simplevoice.service import SimpleVoiceService

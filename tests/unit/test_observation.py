@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from simplevoice.config import Config
-from simplevoice.engines import Engines
+from simplevoice.engines.lent import Engines
 from simplevoice.errors import (
     AudioError,
     BusyError,
@@ -24,7 +24,7 @@ from simplevoice.stt import Transcript
 from simplevoice.stt.policy import TranscriptionPolicy
 from tests.fakes.client import FakeClient, connected, with_changes
 from tests.fakes.engines import FakeEngines, FakeModel, FakeTranscriber
-from tests.unit.test_pipeline import wav
+from tests.unit.conversation.test_pipeline import wav
 
 
 def report(**facts: Any) -> TurnReport:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simplevoice import protocol
+from simplevoice.conversation.notices import error_message
 from simplevoice.errors import ClientError, ErrorCode
-from simplevoice.notices import error_message
 from simplevoice.protocol import (
     CLIENT_MESSAGES,
     AudioChunk,

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from simplevoice.config import LimitsConfig
-from simplevoice.engines import Ears
+from simplevoice.engines.lent import Ears
 from simplevoice.errors import EngineError, TranscriptionError
 from simplevoice.service import SimpleVoiceService
 from tests.fakes.engines import FakeEngines

@@ -20,7 +20,7 @@ from simplevoice import protocol
 from simplevoice.cli.latency_bench import Wire
 from simplevoice.cli.own_daemon import stop
 from simplevoice.config import ModelsConfig
-from simplevoice.cores import CORES, reply_threads
+from simplevoice.engines.cores import CORES, reply_threads
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.models.store import ModelStore
 from simplevoice.types import OUTPUT_SAMPLE_RATE

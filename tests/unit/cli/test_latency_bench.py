@@ -22,7 +22,7 @@ from simplevoice.cli.target import Target
 from simplevoice.cli.watching import EngineView
 from simplevoice.client import Conversation
 from simplevoice.config import Config
-from simplevoice.ears import open_ears
+from simplevoice.engines.ears import open_ears
 from simplevoice.errors import ConnectionFailedError
 from simplevoice.server.app import create_app, start_service
 from simplevoice.service import SimpleVoiceService

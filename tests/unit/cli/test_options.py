@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from simplevoice.cli import main
-from simplevoice.config_table import SECTIONS, SETTINGS, Setting
+from simplevoice.config.table import SECTIONS, SETTINGS, Setting
 
 
 def print_config(*args: str, **environ: str) -> Result:

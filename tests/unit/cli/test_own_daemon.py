@@ -9,7 +9,7 @@ import pytest
 
 from simplevoice.cli import own_daemon as module
 from simplevoice.cli.own_daemon import as_variables, own_daemon
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 
 NOWHERE = Path("/nowhere/simplevoice.toml")
 

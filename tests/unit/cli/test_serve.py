@@ -10,7 +10,7 @@ import structlog
 from click.testing import CliRunner
 
 from simplevoice.cli import main
-from simplevoice.config_sources import Settings
+from simplevoice.config.sources import Settings
 from simplevoice.server import start as server_start
 
 

@@ -3,7 +3,7 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 
 from simplevoice.config import LlmConfig, ModelsConfig
-from simplevoice.engine import EngineHealth, EngineState
+from simplevoice.engines.engine import EngineHealth, EngineState
 from simplevoice.errors import ReplyError, WeightsUnavailableError
 from simplevoice.llm import ChatMessage, LanguageModel, TextChunk, choice, create
 from simplevoice.llm.choice import ChosenModel

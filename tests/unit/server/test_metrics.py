@@ -11,9 +11,9 @@ from simplevoice.protocol import Guidance, TextMessage, Timings, VoiceResponse
 from simplevoice.server.keys import METRICS
 from simplevoice.stt import Transcript
 from tests.fakes.engines import FakeEngines
+from tests.unit.conversation.test_pipeline import wav
 from tests.unit.server.conftest import KITCHEN, Daemon, Start
 from tests.unit.test_observation import report
-from tests.unit.test_pipeline import wav
 
 TURNS, STAGE = "simplevoice_turns_total", "simplevoice_turn_stage_seconds"
 

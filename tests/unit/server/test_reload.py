@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from simplevoice import llm, logs, tts
-from simplevoice.config_sources import Settings, load
-from simplevoice.config_table import SETTINGS
+from simplevoice.config.sources import Settings, load
+from simplevoice.config.table import SETTINGS
 from simplevoice.errors import ModelError
 from simplevoice.protocol import ErrorMessage, TextMessage, VoiceResponse
 from simplevoice.server.keys import LIVE, SERVICE, SESSIONS

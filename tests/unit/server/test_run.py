@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from structlog.testing import capture_logs
 
 from simplevoice.config import Config
-from simplevoice.config_sources import load
+from simplevoice.config.sources import load
 from simplevoice.errors import EngineError
 from simplevoice.protocol import GoingAway, TextMessage, VoiceResponse, decode_server, encode
 from simplevoice.server.app import create_app

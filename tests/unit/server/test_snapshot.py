@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from simplevoice.engine import EngineHealth
+from simplevoice.engines.engine import EngineHealth
 from simplevoice.protocol import TextMessage
 from simplevoice.server.app import start_service
 from simplevoice.server.keys import SERVICE

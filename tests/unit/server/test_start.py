@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from simplevoice.config_sources import Settings, load
+from simplevoice.config.sources import Settings, load
 from simplevoice.errors import ConfigError
 from simplevoice.server import app as app_module
 from simplevoice.server import run as run_module

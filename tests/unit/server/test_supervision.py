@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from simplevoice.engine import EngineHealth
+from simplevoice.engines.engine import EngineHealth
 from simplevoice.server import supervision as supervision_module
 from simplevoice.server.keys import SERVICE
 from simplevoice.server.supervision import Supervision, describe, supervised

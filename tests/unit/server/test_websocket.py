@@ -21,8 +21,8 @@ from simplevoice.protocol import (
 )
 from simplevoice.server.keys import REGISTRY, SESSIONS
 from simplevoice.server.socket import ClientSocket
+from tests.unit.conversation.test_pipeline import wav
 from tests.unit.server.conftest import Start
-from tests.unit.test_pipeline import wav
 
 
 async def test_the_first_message_tells_what_is_in_force(daemon: Start) -> None:

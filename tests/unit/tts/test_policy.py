@@ -4,8 +4,8 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from simplevoice.breaker import Breaker
 from simplevoice.config import ModelsConfig, TtsConfig, VoicesConfig
+from simplevoice.engines.breaker import Breaker
 from simplevoice.errors import ErrorCode, SpeechBrokenOffError, SpeechError, WeightsUnavailableError
 from simplevoice.tts import SpeechChunk, Voice
 from simplevoice.tts import policy as policies

@@ -1,0 +1,1 @@
+"""One client's conversation: what it says becomes turns, and each turn an answer."""
