@@ -62,6 +62,7 @@ class Daemon:
         """Start one, wait until it is ready and warm, and stop it: cleanly, with nothing left and no error logged."""
         daemon = cls(weights, options, environment or {})
         try:
+            daemon.wait_for("ready")
             daemon.wait_for("warmed_up")
             yield daemon
         finally:

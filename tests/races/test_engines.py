@@ -25,7 +25,7 @@ from tests.races.engines import STAGES, Manner, TroubledEngines
 from tests.races.scene import converse, rest, scene
 from tests.unit.conversation.test_pipeline import wav
 
-HASTY = with_changes(Config(), "limits", turn_timeout_seconds=0.2)
+HASTY = with_changes(Config(), "limits", turn_timeout_seconds=0.2, next_sound_seconds=0.2)
 ERRORS: dict[str, type[EngineError]] = {
     "transcriber": TranscriptionError,
     "model": ReplyError,

@@ -28,7 +28,7 @@ from tests.races.scene import PCM, converse, play, rest, scene, until_true
 from tests.races.test_speech import CONFIRMED, PLAIN, STARTS, TENTATIVE, UTTERANCE, VAD, speak
 from tests.unit.conversation.test_pipeline import wav
 
-HASTY = with_changes(Config(), "limits", turn_timeout_seconds=0.2)
+HASTY = with_changes(Config(), "limits", turn_timeout_seconds=0.2, next_sound_seconds=0.2)
 
 
 class FullHouse:

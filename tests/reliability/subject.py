@@ -45,6 +45,8 @@ class Subject:
         self.url = ""
         self._process = process
         self._log: deque[str] = deque(maxlen=LOG_LINES)
+        # In either order: light engines are warm before the server is imported.
+        self._awaited = {"listening", "warmed_up"}
         self._ready = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
@@ -169,13 +171,14 @@ class Subject:
             line = raw.decode(errors="replace").rstrip()
             self._log.append(line)
             entry = _parse(line)
+            self._awaited.discard(str(entry.get("event")))
             match entry:
                 case {"event": "listening", "url": str(url)}:
                     self.url = url
-                case {"event": "warmed_up"}:
-                    self._ready.set()
                 case {"level": "error" | "critical"}:
                     self.complaints[_complaint(entry)] += 1
+            if not self._awaited:
+                self._ready.set()
 
 
 def allow_descriptors(number: int) -> None:
