@@ -11,7 +11,6 @@ from pydub import AudioSegment
 
 from simplevoice import messages
 from simplevoice.config import Config
-from simplevoice.conversation.history import History
 from simplevoice.conversation.listening import PreparedTurn
 from simplevoice.conversation.microphone import Microphone
 from simplevoice.conversation.notices import error_message
@@ -22,6 +21,7 @@ from simplevoice.conversation.turn_queue import TurnQueue
 from simplevoice.conversation.utterance import Recording, Speech, Typed, Utterance
 from simplevoice.engines.lent import Lender
 from simplevoice.errors import BusyError, RateLimitedError, SimpleVoiceError
+from simplevoice.history import History
 from simplevoice.observation import Observation
 from simplevoice.protocol import (
     AnyClientMessage,

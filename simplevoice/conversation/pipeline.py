@@ -16,10 +16,10 @@ import msgspec
 from pydub import AudioSegment
 
 from simplevoice.config import LimitsConfig
-from simplevoice.conversation.history import History
 from simplevoice.conversation.utterance import Recording, Speech, Typed, Utterance, cut_to_speech
 from simplevoice.engines.lent import Engines, Lender
 from simplevoice.errors import EngineError, ReplyError, SpeechError
+from simplevoice.history import History
 from simplevoice.llm.prompts import build_messages
 from simplevoice.observation import Progress
 from simplevoice.protocol import GuidanceReason

@@ -2,8 +2,8 @@
 
 import math
 
-from simplevoice.conversation.history import Exchange, History
 from simplevoice.conversation.playback import Playback
+from simplevoice.history import Exchange, History
 from simplevoice.protocol import InterruptReason
 
 

@@ -13,7 +13,6 @@ import structlog
 from msgspec import UNSET
 
 from simplevoice.config import Config
-from simplevoice.conversation.history import History
 from simplevoice.conversation.notices import error_message, guidance
 from simplevoice.conversation.patience import Patience
 from simplevoice.conversation.pipeline import (
@@ -32,6 +31,7 @@ from simplevoice.conversation.telling import Telling
 from simplevoice.conversation.utterance import Typed
 from simplevoice.engines.lent import Lender
 from simplevoice.errors import SimpleVoiceError, TurnTimeoutError
+from simplevoice.history import History
 from simplevoice.observation import Observation, Outcome, TurnReport, outcome_of
 from simplevoice.protocol import (
     Interrupted,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import chain
 
-from simplevoice.conversation.history import Exchange
+from simplevoice.history import Exchange
 from simplevoice.llm import ChatMessage
 from simplevoice.types import Language
 

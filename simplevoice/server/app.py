@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from simplevoice import logs
 from simplevoice.config import Config
-from simplevoice.conversation.history import SessionStore
+from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
 from simplevoice.server import pages
 from simplevoice.server.admission.cross_origin import preflight

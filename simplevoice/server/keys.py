@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from simplevoice.conversation.history import SessionStore
+from simplevoice.history import SessionStore
 from simplevoice.registry import ConnectionRegistry
 from simplevoice.server.admission.places import Places
 from simplevoice.server.admission.stay import Stays

@@ -20,10 +20,10 @@ import edge_tts
 import msgspec
 
 from simplevoice.config import LimitsConfig, ModelsConfig, TtsConfig, VoicesConfig
-from simplevoice.conversation.history import History
 from simplevoice.conversation.pipeline import Audio, Event, Pipeline, TurnRequest
 from simplevoice.conversation.utterance import Typed
 from simplevoice.engines.lent import Engines
+from simplevoice.history import History
 from simplevoice.protocol import AudioChunk, encode
 from simplevoice.tts import Voice
 from simplevoice.tts.policy import SpeechPolicy, create_policy

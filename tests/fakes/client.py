@@ -9,8 +9,8 @@ import msgspec
 
 from simplevoice.config import Config
 from simplevoice.conversation.conversation import Conversation
-from simplevoice.conversation.history import History
 from simplevoice.conversation.settings import Settings
+from simplevoice.history import History
 from simplevoice.observation import Observation, TurnReport
 from simplevoice.performance import Performance
 from simplevoice.protocol import AnyServerMessage, ClientMessage, ServerMessage, decode_server, encode

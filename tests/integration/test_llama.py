@@ -11,8 +11,8 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from simplevoice.config import LlmConfig, ModelsConfig
-from simplevoice.conversation.history import Exchange
 from simplevoice.errors import ReplyError
+from simplevoice.history import Exchange
 from simplevoice.llm import ChatMessage
 from simplevoice.llm.llama import LlamaModel
 from simplevoice.llm.prompts import build_messages, estimate_tokens

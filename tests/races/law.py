@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from simplevoice.conversation.history import Exchange
+from simplevoice.history import Exchange
 from simplevoice.protocol import (
     AnyServerMessage,
     AudioChunk,

@@ -20,7 +20,7 @@ ROOMS = [
     {"engines.lent"},
     {"stt", "llm", "tts", "conversation.utterance"},
     {
-        "conversation.history",
+        "history",
         "conversation.notices",
         "conversation.patience",
         "conversation.playback",

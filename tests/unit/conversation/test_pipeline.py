@@ -9,7 +9,6 @@ import pytest
 from pydub import AudioSegment
 
 from simplevoice.config import LimitsConfig
-from simplevoice.conversation.history import History
 from simplevoice.conversation.pipeline import (
     PCM_CHUNK_BYTES,
     Audio,
@@ -24,6 +23,7 @@ from simplevoice.conversation.pipeline import (
 )
 from simplevoice.conversation.utterance import Recording, Speech, Typed, Utterance
 from simplevoice.errors import ReplyError, SpeechError, TranscriptionError
+from simplevoice.history import History
 from simplevoice.speech.codec import decode
 from simplevoice.stt import Transcript
 from simplevoice.tts import SpeechChunk, Voice

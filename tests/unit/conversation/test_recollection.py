@@ -1,8 +1,8 @@
 import pytest
 
-from simplevoice.conversation.history import History
 from simplevoice.conversation.playback import Playback
 from simplevoice.conversation.recollection import Recollection
+from simplevoice.history import History
 from simplevoice.protocol import InterruptReason
 from tests.races.scene import Clock
 

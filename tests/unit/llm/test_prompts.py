@@ -1,6 +1,6 @@
 import pytest
 
-from simplevoice.conversation.history import Exchange
+from simplevoice.history import Exchange
 from simplevoice.llm import ChatMessage
 from simplevoice.llm.prompts import FOR_THE_EAR, PERSONA, build_messages, estimate_tokens, system_prompt
 from simplevoice.types import LANGUAGES, Language

@@ -1,5 +1,5 @@
 from simplevoice.config import LimitsConfig
-from simplevoice.conversation.history import History, SessionStore
+from simplevoice.history import History, SessionStore
 
 
 class Clock:
