@@ -42,7 +42,7 @@ class ServiceHealth(msgspec.Struct, frozen=True):
     @property
     def broken(self) -> list[str]:
         """The engines without which there is no turn."""
-        return [f for f in self.__struct_fields__ if getattr(self, f).state not in ("ready", "degraded")]
+        return [f for f in self.__struct_fields__ if not getattr(self, f).usable]
 
     @property
     def good(self) -> bool:
@@ -98,7 +98,7 @@ class SimpleVoiceService:
 
     async def _start(self) -> None:
         async with self._loading:
-            cold = {role: engine for role, engine in self._roles.items() if not _works(engine)}
+            cold = {role: engine for role, engine in self._roles.items() if not engine.health().usable}
             await self._load(self._load_ears(), *(self._load_engine(role, e) for role, e in cold.items()))
             if cold:
                 self._warming = asyncio.create_task(self._warm_up(cold), name="warm-up")
@@ -106,7 +106,11 @@ class SimpleVoiceService:
     @property
     def _loaded(self) -> bool:
         """Whether everything is there, and stays: nothing is being loaded or unloaded."""
-        return not self._loading.locked() and self._ears is not None and all(_works(engine) for engine in self._engines)
+        return (
+            not self._loading.locked()
+            and self._ears is not None
+            and all(engine.health().usable for engine in self._engines)
+        )
 
     @property
     def engines(self) -> Engines:
@@ -289,10 +293,6 @@ class _Use:
 
     async def __aexit__(self, *_: object) -> None:
         self._service.give_back()
-
-
-def _works(engine: Engine) -> bool:
-    return engine.health().state in ("ready", "degraded")
 
 
 def create_service(config: Config) -> SimpleVoiceService:
